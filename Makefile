@@ -1,0 +1,90 @@
+# A private Python package index that holds only what was approved.
+#
+#   requirements.in  packages.yaml        wanted, by people
+#         │ make lock                     pip-compile, once per set and target
+#         ▼
+#   locks/<set>/<target>.txt              approved: committed, reviewed
+#         │ make index                    fetch, list, build, publish; never resolves
+#         ▼
+#   $(PYPI_ROOT)/web                      the release that is live
+#         │ make serve                    Caddy
+#         ▼
+#   pip install --index-url=http://…/simple/
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+MAKEFLAGS += --no-builtin-rules --warn-undefined-variables
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+
+# What you may override, in the environment or as `make PYPI_ROOT=/mnt/pypi index`.
+PYPI_ROOT ?= pypi#              the shared folder that is published
+LISTEN ?= :8000#                where `make serve` listens: host:port
+UPSTREAM ?=#                    the index to take from; default: pip's own index-url
+PACKAGE ?=#                     the one project that `make upgrade` moves; default: all
+KEEP ?= 5#                      how many releases stay for a rollback
+FETCH_TIMEOUT ?= 3600#          seconds that all downloads of one run may take
+PYTHON ?= python3#              what .venv is made with: 3.11 or newer
+VENV ?= .venv
+CADDY ?= $(VENV)/bin/caddy#     your own binary, in place of the pinned wheel
+export PYPI_ROOT LISTEN UPSTREAM PACKAGE KEEP FETCH_TIMEOUT CADDY
+
+RUN = $(VENV)/bin/python -m scripts
+TOOLS := $(VENV)/tools.txt
+TEST_TOOLS := $(VENV)/test-tools.txt
+
+.PHONY: help
+help: ## Print this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+# The tools, pinned with hashes. pip updates itself first: an old one does not know every option of the rest.
+$(TOOLS): scripts/requirements.txt
+	@$(PYTHON) scripts/create_venv.py $(VENV)
+	$(VENV)/bin/python -m pip install --quiet --quiet --disable-pip-version-check --require-hashes --requirement=$<
+	@cp $< $@
+
+$(TEST_TOOLS): tests/requirements.txt $(TOOLS)
+	$(VENV)/bin/python -m pip install --quiet --quiet --disable-pip-version-check --require-hashes --requirement=$<
+	@cp $< $@
+
+$(VENV)/bin/caddy: caddy/requirements.txt $(TOOLS)
+	$(VENV)/bin/python -m pip install --quiet --quiet --disable-pip-version-check --require-hashes --requirement=$<
+	@touch $@
+
+.PHONY: lock
+lock: $(TOOLS) ## Write locks/ for what requirements.in and packages.yaml ask; keeps the pins that are there
+	@$(RUN).lock --upstream="$$UPSTREAM"
+
+.PHONY: upgrade
+upgrade: $(TOOLS) ## The same, with the newest versions allowed; PACKAGE=name moves one project
+	@$(RUN).lock --upgrade --package="$$PACKAGE" --upstream="$$UPSTREAM"
+
+.PHONY: lock-check
+lock-check: $(TOOLS) ## Say offline which locks are stale or missing
+	@$(RUN).lock_check
+
+.PHONY: index
+index: $(TOOLS) $(CADDY) ## Publish exactly what the locks name, to PYPI_ROOT
+	@$(RUN).index --root="$$PYPI_ROOT" --upstream="$$UPSTREAM" --keep="$$KEEP" --fetch-timeout="$$FETCH_TIMEOUT" --caddy="$$CADDY"
+
+.PHONY: serve
+serve: $(TOOLS) $(CADDY) ## Serve PYPI_ROOT on LISTEN with Caddy
+	@$(RUN).serve --root="$$PYPI_ROOT" --listen="$$LISTEN" --caddy="$$CADDY"
+
+.PHONY: test
+test: $(TEST_TOOLS) $(CADDY) ## Run the tests; the few marked live use the configured registry
+	@$(VENV)/bin/python -m pytest --numprocesses=auto
+
+.PHONY: lint
+lint: $(TEST_TOOLS) $(CADDY) ## Check style and types
+	@$(VENV)/bin/ruff check
+	@$(VENV)/bin/ruff format --check
+	@$(VENV)/bin/mypy
+
+.PHONY: tools
+tools: $(TOOLS) ## Upgrade the pinned tools themselves
+	@$(RUN).tools
+
+.PHONY: clean
+clean: ## Remove what make made in this checkout; never locks/ or what is published
+	@rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache

@@ -1,0 +1,176 @@
+"""Requirement files -> requirement sets: reads them and refuses whatever would open a side door.
+
+pip's requirement file format allows much more than a list of requirements: direct URLs, VCS checkouts, local paths,
+other indexes, environment variables. Each of these brings in something that nobody reviewed, so that only names with
+extras, specifier, marker and comment are left, and `-r` and `-c` of another file in the checkout.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path, PurePosixPath
+from typing import NamedTuple
+
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.utils import canonicalize_name
+
+_COMMENT = re.compile(r"(^|\s)#(?P<text>.*)$")
+_INCLUDE = re.compile(r"(?P<flag>-r|-c|--requirement|--constraint)(?:\s*=?\s*)(?P<path>\S.*)")
+_PATH_LIKE = re.compile(r"^[./~\\]|^[A-Za-z]:\\|\.(whl|zip|tar\.\w+|tgz)$")
+
+
+class Line(NamedTuple):
+    """One requirement, where it stands, and the comment that its author gave it."""
+
+    path: str
+    number: int
+    requirement: Requirement
+    comment: str = ""
+
+    @property
+    def where(self) -> str:
+        """`file:line`, as errors begin; requirements written in packages.yaml have no line of their own."""
+        return f"{self.path}:{self.number}" if self.number else f"{self.path}: packages"
+
+    @property
+    def name(self) -> str:
+        """The project's normalised name."""
+        return canonicalize_name(self.requirement.name)
+
+    @property
+    def pin(self) -> str | None:
+        """The version, where the requirement is `==` one version; None where it leaves a choice."""
+        specifiers = list(self.requirement.specifier)
+        if len(specifiers) != 1 or specifiers[0].operator != "==" or specifiers[0].version.endswith(".*"):
+            return None
+        return specifiers[0].version
+
+
+class RequirementFile(NamedTuple):
+    """One file: its requirements, and the files that it includes as (`-r` or `-c`, path)."""
+
+    path: str
+    lines: tuple[Line, ...]
+    includes: tuple[tuple[str, str], ...] = ()
+
+
+class RequirementSet(NamedTuple):
+    """Requirements that are solved together: the file that was named comes first, what it includes follows."""
+
+    name: str
+    files: tuple[RequirementFile, ...]
+
+    @property
+    def constraint_paths(self) -> frozenset[str]:
+        """The files whose lines only constrain, because nothing reaches them through `-r`."""
+        required = {to for file in self.files for flag, to in file.includes if flag == "-r"}
+        return frozenset(file.path for file in self.files[1:]) - required
+
+    @property
+    def lines(self) -> tuple[Line, ...]:
+        """Every requirement of every file that is not a constraint."""
+        constraints = self.constraint_paths
+        return tuple(line for file in self.files if file.path not in constraints for line in file.lines)
+
+
+def _logical_lines(text: str) -> Iterator[tuple[int, str, str]]:
+    """Yield (line number, text, comment): a backslash at the end joins the next line, as in pip."""
+    number, joined = 0, ""
+    for count, physical in enumerate(text.splitlines(), start=1):
+        number = number or count
+        if physical.endswith("\\") and not physical.lstrip().startswith("#"):
+            joined += physical[:-1]
+            continue
+        line = joined + physical
+        comment = _COMMENT.search(line)
+        yield number, _COMMENT.sub("", line).strip(), comment["text"].strip() if comment else ""
+        number, joined = 0, ""
+    if joined.strip():
+        yield number, joined.strip(), ""
+
+
+def parse_requirement(text: str) -> Requirement | str:
+    """Return the requirement, or `fact; what to do` where the text is none or opens a side door."""
+    if "${" in text:
+        return f"{text!r} reads the environment, which differs from machine to machine; write the value itself"
+    if text.startswith("-"):
+        option = re.split(r"[\s=]", text, maxsplit=1)[0]
+        return f"{option} is not allowed, it would be a side door past the review; remove it"
+    if "://" in text or _PATH_LIKE.search(text):
+        return f"{text!r} is a URL or a path, a side door past the review; name a project of the index instead"
+    try:
+        requirement = Requirement(text)
+    except InvalidRequirement as error:
+        reason = str(error).splitlines()[0]
+        return f"{text!r} is not a requirement ({reason}); write it as name, name==1.2 or name[extra]>=1; marker"
+    if requirement.url:
+        return f"{text!r} is a direct reference, a side door past the review; name a version instead"
+    return requirement
+
+
+def _include(root: Path, base: str, flag: str, target: str) -> str:
+    """Return the included file's path from the checkout's root; raises ValueError with `fact; what to do`."""
+    target = target.strip("\"'")
+    if "://" in target or "${" in target:
+        raise ValueError(f"{flag} {target} is not a file of the checkout; copy it into the checkout")
+    path = (root / PurePosixPath(base).parent / target).resolve()
+    if not path.is_relative_to(root.resolve()):
+        raise ValueError(f"{flag} {target} is outside the checkout; copy it into the checkout")
+    if not path.is_file():
+        raise ValueError(f"{flag} {target}: no such file; correct the path")
+    return path.relative_to(root.resolve()).as_posix()
+
+
+def _read_file(root: Path, path: str, problems: list[str]) -> RequirementFile:
+    try:
+        text = (root / path).read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = "not UTF-8 text; save it as UTF-8" if isinstance(error, ValueError) else "no such file; create it"
+        problems.append(f"{path}: {reason}")
+        return RequirementFile(path, ())
+    lines: list[Line] = []
+    includes: list[tuple[str, str]] = []
+    for number, line, comment in _logical_lines(text):
+        if not line:
+            continue
+        if include := _INCLUDE.fullmatch(line):
+            flag = "-" + include["flag"].lstrip("-")[0]
+            try:
+                includes.append((flag, _include(root, path, flag, include["path"])))
+            except ValueError as error:
+                problems.append(f"{path}:{number}: {error}")
+            continue
+        requirement = parse_requirement(line)
+        if isinstance(requirement, str):
+            problems.append(f"{path}:{number}: {requirement}")
+        else:
+            lines.append(Line(path, number, requirement, comment))
+    return RequirementFile(path, tuple(lines), tuple(includes))
+
+
+def read_set(root: Path, path: str, problems: list[str]) -> RequirementSet:
+    """Read one requirement file and all that it includes; what is wrong is added to problems as `file:line: …`.
+
+    root is the checkout, path is relative to it, with `/`. The set is named after the file's stem.
+    """
+    files: dict[str, RequirementFile] = {}
+    todo, known_problems = [path], len(problems)
+    while todo:
+        file = _read_file(root, todo.pop(0), problems)
+        files[file.path] = file
+        todo += [to for _, to in file.includes if to not in files and to not in todo]
+    result = RequirementSet(PurePosixPath(path).stem, tuple(files.values()))
+    if len(problems) == known_problems and not result.lines:
+        problems.append(f"{path}: no requirements; write the first one, such as requests==2.32.5")
+    return result
+
+
+def pin_problems(requirements: Sequence[Line]) -> list[str]:
+    """Name each requirement that leaves a choice, which `resolve_deps: false` does not allow."""
+    return [
+        f"{line.where}: {line.requirement} names no single version; "
+        f"write {line.name}==<version>, or set resolve_deps: true in packages.yaml"
+        for line in requirements
+        if line.pin is None
+    ]

@@ -1,0 +1,75 @@
+"""Work under way -> one line on a terminal: progress, side-by-side work and a clean end on Ctrl-C."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from typing import TypeVar
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+SECONDS_BETWEEN_LOG_LINES = 10.0
+
+
+class Progress:
+    """One line on standard error: redrawn in place on a terminal, a line now and then in a log."""
+
+    def __init__(self) -> None:
+        self._on_terminal = sys.stderr.isatty()
+        self._next = 0.0 if self._on_terminal else time.monotonic() + SECONDS_BETWEEN_LOG_LINES
+        self._drawn = False
+
+    def show(self, text: str) -> None:
+        """Say how far the work is; calls that come too soon after another print nothing."""
+        if time.monotonic() < self._next:
+            return
+        self._next = time.monotonic() + (0.1 if self._on_terminal else SECONDS_BETWEEN_LOG_LINES)
+        self._write(text)
+
+    def say(self, text: str) -> None:
+        """Print a line that stays, such as the result of the work."""
+        self.clear()
+        print(text, file=sys.stderr, flush=True)
+
+    def clear(self) -> None:
+        """Take the line off the terminal again."""
+        if self._drawn:
+            print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+        self._drawn = False
+
+    def _write(self, text: str) -> None:
+        if self._on_terminal:
+            columns = os.get_terminal_size(sys.stderr.fileno()).columns or 80
+            print(f"\r\x1b[K{text[: columns - 1]}", end="", file=sys.stderr, flush=True)
+            self._drawn = True
+        else:
+            print(text, file=sys.stderr, flush=True)
+
+
+def side_by_side(
+    work: Callable[[Item], Result], items: Iterable[Item], *, at_once: int
+) -> Iterator[tuple[Item, Result]]:
+    """Yield each item with its result as it is done; an exception ends the rest before it is raised."""
+    with ThreadPoolExecutor(at_once) as pool:
+        try:
+            futures = {pool.submit(work, item): item for item in items}
+            for future in as_completed(futures):
+                yield futures[future], future.result()
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+def run(main: Callable[[], int]) -> int:
+    """Call main; on Ctrl-C end by that signal once everything is cleaned up, so that make prints the one line."""
+    try:
+        return main()
+    except KeyboardInterrupt:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        os.kill(os.getpid(), signal.SIGINT)
+        raise
