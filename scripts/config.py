@@ -1,0 +1,200 @@
+"""packages.yaml -> Config: reads what people asked for, and names every problem in it at once."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections import Counter
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import yaml
+from packaging.utils import canonicalize_name, is_normalized_name
+
+from scripts import target
+from scripts.requirements import (
+    Line,
+    RequirementFile,
+    RequirementSet,
+    parse_requirement,
+    pin_problems,
+    read_set,
+)
+
+FILE = "packages.yaml"
+INLINE_SET = "packages"
+_SET_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+
+
+class Config(NamedTuple):
+    """What `packages.yaml` says, with the requirement sets that it names.
+
+    `python_versions` and `platforms` are None where the file leaves them to the machine that runs `make lock`.
+    """
+
+    resolve_deps: bool
+    python_versions: tuple[str, ...] | None
+    platforms: tuple[str, ...] | None
+    allow_sdists: tuple[str, ...]
+    sets: tuple[RequirementSet, ...]
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML's safe subset, in which a key that stands twice is an error and not the last one wins."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        keys = Counter(str(key.value) for key, _ in node.value)
+        for key, count in keys.items():
+            if count > 1:
+                raise yaml.constructor.ConstructorError(problem=f"{key} stands {count} times")
+        return super().construct_mapping(node, deep)
+
+
+class _Reader:
+    """Takes keys out of the file's mapping and collects what is wrong with them."""
+
+    def __init__(self, values: dict[str, object]) -> None:
+        self.values = values
+        self.problems: list[str] = []
+
+    def problem(self, key: str, fact_and_remedy: str) -> None:
+        self.problems.append(f"{FILE}: {key}: {fact_and_remedy}")
+
+    def boolean(self, key: str, default: bool) -> bool:
+        value = self.values.get(key, default)
+        if not isinstance(value, bool):
+            self.problem(key, f"{value!r} is neither true nor false; write one of the two")
+            return default
+        return value
+
+    def strings(self, key: str, problem_of: Callable[[str], str | None] | None = None) -> tuple[str, ...] | None:
+        """Return a non-empty list's items without those that have a problem; None where the key is absent."""
+        if key not in self.values:
+            return None
+        value = self.values[key]
+        if not isinstance(value, list) or not value:
+            self.problem(key, f"{value!r} is not a list with at least one item; write one item a line after '- '")
+            return None
+        good = [item for item in value if self._is_string(key, item)]
+        for item, count in Counter(good).items():
+            if count > 1:
+                self.problem(key, f'"{item}" stands {count} times; keep one')
+            elif problem_of and (problem := problem_of(item)):
+                self.problem(key, problem)
+        return tuple(good)
+
+    def _is_string(self, key: str, item: object) -> bool:
+        if isinstance(item, str):
+            return True
+        if isinstance(item, int | float):
+            hint = f'YAML reads a bare 3.10 as 3.1; quote it, as in "{item}"'
+            self.problem(key, f"{item!r} is a number, and {hint}")
+        else:
+            self.problem(key, f"{item!r} is not a string; write a plain string")
+        return False
+
+
+KEYS: tuple[str, ...] = (
+    "resolve_deps",
+    "python_versions",
+    "platforms",
+    "requirements",
+    "packages",
+    "allow_sdists",
+)
+
+
+def _name_problem(name: str) -> str | None:
+    if is_normalized_name(name):
+        return None
+    return f'"{name}" is not a normalised project name; write "{canonicalize_name(name)}"'
+
+
+def _check_keys(reader: _Reader) -> None:
+    for key in reader.values:
+        if key in KEYS:
+            continue
+        near = difflib.get_close_matches(str(key), KEYS, n=1, cutoff=0)
+        reader.problem(str(key), f"no such key; the nearest is {near[0]}")
+
+
+def _set_problem(path: str) -> str | None:
+    parts = Path(path).parts
+    if Path(path).is_absolute() or ".." in parts or "://" in path:
+        return f'"{path}" is not inside the checkout; name a file by its path from the top of the checkout'
+    if not _SET_NAME.fullmatch(Path(path).stem):
+        return f'"{path}" gives the set no plain name; name the file with letters, digits, ".", "_" and "-"'
+    return None
+
+
+def _inline_set(reader: _Reader) -> RequirementSet:
+    lines = []
+    for text in reader.strings("packages") or ():
+        requirement = parse_requirement(text)
+        if isinstance(requirement, str):
+            reader.problem("packages", requirement)
+        else:
+            lines.append(Line(FILE, 0, requirement))
+    return RequirementSet(INLINE_SET, (RequirementFile(FILE, tuple(lines)),))
+
+
+def _sets(reader: _Reader, root: Path) -> tuple[RequirementSet, ...]:
+    if "packages" in reader.values:
+        if "requirements" in reader.values:
+            reader.problem("packages", "stands beside requirements; keep one of the two")
+        return (_inline_set(reader),)
+    paths = reader.strings("requirements", _set_problem) or ("requirements.in",)
+    stems = Counter(Path(path).stem for path in paths)
+    for stem, count in stems.items():
+        if count > 1 and len(set(paths)) == len(paths):
+            reader.problem("requirements", f'{count} files give a set named "{stem}"; rename one of them')
+    safe = [path for path in paths if not _set_problem(path)]
+    return tuple(read_set(root, Path(path).as_posix(), reader.problems) for path in safe)
+
+
+def _values(root: Path) -> dict[str, object]:
+    try:
+        values = yaml.load((root / FILE).read_text(encoding="utf-8"), _Loader)  # noqa: S506
+    except FileNotFoundError:
+        raise SystemExit(f"{FILE}: no such file; create it, an empty one means every default") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        reason = " ".join(str(error).split())
+        raise SystemExit(f"{FILE}: not readable as YAML ({reason}); correct it") from None
+    if values is None:
+        return {}
+    if not isinstance(values, dict):
+        raise SystemExit(f"{FILE}: holds no mapping of keys to values; write lines such as resolve_deps: true")
+    return values
+
+
+def load(root: Path) -> Config:
+    """Read `packages.yaml` and the requirement files of the checkout in root.
+
+    Raises SystemExit with one line a problem, all of them: `packages.yaml: key: …` or `file:line: …`.
+    """
+    reader = _Reader(_values(root))
+    _check_keys(reader)
+    resolve_deps = reader.boolean("resolve_deps", default=False)
+    config = Config(
+        resolve_deps=resolve_deps,
+        python_versions=reader.strings("python_versions", target.python_problem),
+        platforms=reader.strings("platforms", target.platform_problem),
+        allow_sdists=_optional_names(reader),
+        sets=_sets(reader, root),
+    )
+    if not resolve_deps:
+        reader.problems += _unpinned(config.sets)
+    if reader.problems:
+        raise SystemExit("\n".join(reader.problems))
+    return config
+
+
+def _optional_names(reader: _Reader) -> tuple[str, ...]:
+    if reader.values.get("allow_sdists") == []:
+        return ()
+    return tuple(sorted(reader.strings("allow_sdists", _name_problem) or ()))
+
+
+def _unpinned(sets: Sequence[RequirementSet]) -> list[str]:
+    return [problem for one in sets for problem in pin_problems(one.lines)]
