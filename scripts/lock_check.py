@@ -1,0 +1,23 @@
+"""locks/ -> exit status: says offline, from the digests in them, which locks are stale or missing."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from scripts import config, locks
+from scripts.terminal import run
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Print each problem to standard error and return 1 where there is one."""
+    argparse.ArgumentParser(description=__doc__).parse_args(argv)
+    problems = locks.problems(config.load(Path()))
+    print("\n".join(problems), file=sys.stderr, end="\n" if problems else "")
+    return 1 if problems else 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(run(main))
