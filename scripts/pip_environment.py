@@ -1,0 +1,60 @@
+"""The caller's pip configuration -> the environment of our pips: where the upstream is, and nothing else.
+
+What may decide how the upstream is reached is kept: index URL, proxy, certificates and time-out. What may change what
+is taken is dropped: extra indexes, find-links, constraints, requirement files, trusted hosts, pre-releases and the
+rest, whether they stand in the environment or in any of pip's configuration files.
+"""
+
+from __future__ import annotations
+
+import os
+
+from pip._internal.configuration import Configuration
+from pip._internal.exceptions import ConfigurationError
+from pip._internal.models.index import PyPI
+
+_KEPT = ("index-url", "proxy", "cert", "client-cert", "timeout", "default-timeout")
+# pip reads [global] first, then its command's own section, then the environment: the last one wins.
+_SECTIONS = ("global", "download", ":env:")
+
+
+def _configured() -> dict[str, str]:
+    configuration = Configuration(isolated=False)
+    try:
+        configuration.load()
+    except ConfigurationError as error:
+        raise SystemExit(f"pip's configuration cannot be read ({error}); correct it") from None
+    found: dict[tuple[str, str], str] = {}
+    # Files come from the lowest precedence to the highest, so that a later one overrides.
+    for values in dict(configuration.items()).values():
+        for name, value in values.items():
+            section, _, key = name.partition(".")
+            found[section, key] = str(value)
+    return {key: found[section, key] for section in _SECTIONS for key in _KEPT if (section, key) in found}
+
+
+def pip_environment(upstream: str = "") -> dict[str, str]:
+    """Return the environment in which pip takes from the upstream alone.
+
+    upstream is the index URL to use; an empty one means pip's own `index-url`, or else pip's default. pip reads no
+    configuration file in this environment (PIP_CONFIG_FILE names the null device). Raises SystemExit for a URL that
+    is not http or https.
+    """
+    configured = _configured()
+    url = upstream or configured.get("index-url", PyPI.simple_url)
+    if not url.startswith(("http://", "https://")):
+        raise SystemExit(f"UPSTREAM: {url} is not an http or https URL; name an index such as https://host/simple/")
+    kept = {key: value for key, value in os.environ.items() if not key.startswith(("PIP_", "PYTHON"))}
+    ours = {
+        "PIP_CONFIG_FILE": os.devnull,
+        "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+        "PIP_INDEX_URL": url.rstrip("/"),
+        "PIP_NO_INPUT": "1",
+        "PIP_RETRIES": "2",
+    }
+    theirs = {_variable(key): value for key, value in configured.items() if key != "index-url"}
+    return kept | ours | theirs
+
+
+def _variable(key: str) -> str:
+    return "PIP_" + key.replace("-", "_").upper()
