@@ -1,0 +1,160 @@
+"""A wheel or sdist -> what it says of itself: read without running any of it, and checked.
+
+File names follow the binary distribution format (PEP 427) and the sdist format (PEP 625), METADATA the core metadata
+specification. Everything in a file is untrusted: sizes are capped, names are compared with what the lock approved.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import tarfile
+import zipfile
+from pathlib import Path
+from typing import IO, NamedTuple
+
+from packaging.metadata import RawMetadata, parse_email
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from packaging.utils import (
+    InvalidSdistFilename,
+    InvalidWheelFilename,
+    NormalizedName,
+    canonicalize_name,
+    parse_sdist_filename,
+    parse_wheel_filename,
+)
+from packaging.version import InvalidVersion, Version
+
+SUFFIXES = (".whl", ".tar.gz", ".zip")
+MAX_METADATA_BYTES = 10 * 2**20
+_SAFE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+!-]*")
+
+
+class Distribution(NamedTuple):
+    """One file: its name, sha256 in hex, exact METADATA (None for an sdist), and what that says."""
+
+    filename: str
+    sha256: str
+    metadata: bytes | None
+    requires_dist: tuple[str, ...]
+    requires_python: str | None
+
+
+def sha256_of(path: Path) -> str:
+    """Return a file's sha256 in hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def parse_filename(filename: str) -> tuple[NormalizedName, Version]:
+    """Return name and version of a wheel or sdist; raises ValueError with a sentence for any other name."""
+    try:
+        if not _SAFE_NAME.fullmatch(filename):
+            raise InvalidWheelFilename(f"{filename!r} has characters that no file name of a distribution has")
+        if filename.endswith(".whl"):
+            return parse_wheel_filename(filename)[:2]
+        return parse_sdist_filename(filename)
+    except (InvalidWheelFilename, InvalidSdistFilename) as error:
+        raise ValueError(f"{filename!r} is not the name of a wheel or sdist ({error})") from None
+
+
+def read(path: Path, sha256: str) -> Distribution:
+    """Read one wheel or sdist; raises ValueError with a sentence where it does not hold what its name says."""
+    filename = path.name
+    name, version = parse_filename(filename)
+    try:
+        member, data = _read_wheel(path) if filename.endswith(".whl") else _read_sdist(path)
+    except (zipfile.BadZipFile, tarfile.TarError, EOFError, OSError, NotImplementedError) as error:
+        raise ValueError(f"{filename} is not a sound archive: {error}") from None
+    raw = _parse(f"{filename}: {member}", data)
+    _check_identity(f"{filename}: {member}", raw, name, version)
+    is_wheel = filename.endswith(".whl")
+    return Distribution(
+        filename,
+        sha256,
+        data if is_wheel else None,
+        tuple(_checked_requirements(f"{filename}: {member}", raw)) if is_wheel else (),
+        _checked_python(f"{filename}: {member}", raw),
+    )
+
+
+def _read_wheel(path: Path) -> tuple[str, bytes]:
+    name, version = path.name.split("-")[:2]
+    with zipfile.ZipFile(path) as archive:
+        members = [n for n in archive.namelist() if re.fullmatch(r"[^/]+\.dist-info/METADATA", n)]
+        if len(members) != 1:
+            raise ValueError(f"{path.name} holds {len(members)} dist-info/METADATA; a wheel holds one")
+        folder = members[0].partition("/")[0]
+        if not _same_release(folder.removesuffix(".dist-info"), name, version):
+            raise ValueError(f"{path.name} holds {folder}, which its name does not match")
+        with archive.open(members[0]) as file:
+            return members[0], _capped(f"{path.name}: {members[0]}", file)
+
+
+def _same_release(folder: str, name: str, version: str) -> bool:
+    found_name, _, found_version = folder.partition("-")
+    try:
+        same_version = Version(found_version.replace("_", "-")) == Version(version.replace("_", "-"))
+    except InvalidVersion:
+        return False
+    return same_version and canonicalize_name(found_name) == canonicalize_name(name)
+
+
+def _read_sdist(path: Path) -> tuple[str, bytes]:
+    stem = path.name.removesuffix(".tar.gz").removesuffix(".zip")
+    member = f"{stem}/PKG-INFO"
+    if path.name.endswith(".zip"):
+        with zipfile.ZipFile(path) as archive:
+            if member not in archive.namelist():
+                raise ValueError(f"{path.name} holds no {member}")
+            with archive.open(member) as file:
+                return member, _capped(f"{path.name}: {member}", file)
+    with tarfile.open(path, "r:gz") as tar:
+        for info in tar:
+            if info.name.removeprefix("./") == member and (found := tar.extractfile(info)):
+                return member, _capped(f"{path.name}: {member}", found)
+    raise ValueError(f"{path.name} holds no {member}")
+
+
+def _capped(what: str, file: IO[bytes]) -> bytes:
+    data = file.read(MAX_METADATA_BYTES + 1)
+    if len(data) > MAX_METADATA_BYTES:
+        raise ValueError(f"{what} is larger than {MAX_METADATA_BYTES} bytes")
+    return data
+
+
+def _parse(what: str, data: bytes) -> RawMetadata:
+    try:
+        data.decode("utf-8")
+    except UnicodeDecodeError:
+        raise ValueError(f"{what} is not UTF-8") from None
+    return parse_email(data)[0]
+
+
+def _check_identity(what: str, raw: RawMetadata, name: NormalizedName, version: Version) -> None:
+    stated = raw.get("name", ""), raw.get("version", "")
+    try:
+        same = canonicalize_name(stated[0]) == name and Version(stated[1]) == version
+    except InvalidVersion:
+        same = False
+    if not same:
+        raise ValueError(f"{what} says {stated[0]!r} {stated[1]!r}, the file name says {name} {version}")
+
+
+def _checked_requirements(what: str, raw: RawMetadata) -> list[str]:
+    for text in raw.get("requires_dist", []):
+        try:
+            Requirement(text)
+        except InvalidRequirement:
+            raise ValueError(f"{what} has the Requires-Dist {text!r}, which is no requirement") from None
+    return raw.get("requires_dist", [])
+
+
+def _checked_python(what: str, raw: RawMetadata) -> str | None:
+    text = raw.get("requires_python")
+    try:
+        SpecifierSet(text or "")
+    except InvalidSpecifier:
+        raise ValueError(f"{what} has the Requires-Python {text!r}, which is no version specifier") from None
+    return text

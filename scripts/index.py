@@ -1,0 +1,92 @@
+"""locks/ -> $(PYPI_ROOT): publishes exactly what the locks name.
+
+fetch → list → build → publish, under the shared folder's lock. Nothing tracked is written, nothing is resolved, no code
+of a package runs. Whatever goes wrong before the last step leaves what is published as it was.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from scripts import config, locks
+from scripts.build import build
+from scripts.fetch import Wanted, fetch
+from scripts.list_files import list_files
+from scripts.locks import Key, Pin
+from scripts.publish import Published, publish
+from scripts.root import Root, opened
+from scripts.stage import stage
+from scripts.terminal import run
+
+
+def _wanted() -> Wanted:
+    """Return each pin of each lock, with the locks that name it."""
+    wanted: dict[Pin, list[Key]] = {}
+    for key, path in locks.existing().items():
+        for pin in locks.read_pins(path):
+            wanted.setdefault(pin, []).append(key)
+    return wanted
+
+
+def _publish(root: Root, wanted: Wanted, args: argparse.Namespace, allow_sdists: Sequence[str]) -> Published:
+    found = fetch(root, wanted, allow_sdists, upstream_url=args.upstream, timeout=args.fetch_timeout)
+    files, listing = list_files(root, found)
+    stage(root, args.caddy)
+    with tempfile.TemporaryDirectory() as folder:
+        site = Path(folder) / "site"
+        build(listing, site)
+        paths = {pin.sha256: path for pin, path in found.items()}
+        return publish(root, site, files, paths, args.keep)
+
+
+def _report(root: Root, published: Published, wanted: Wanted) -> None:
+    projects = len({pin.name for pin in wanted})
+    files = len({pin.sha256 for pin in wanted})
+    state = "published" if published.is_new else "nothing changed, still"
+    print(
+        f"{root.path}: {state} {published.release}: {projects} projects, {files} files "
+        f"({published.added} added, {published.retired} retired)",
+        file=sys.stderr,
+    )
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise ValueError
+    return number
+
+
+def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--root", type=Path, required=True, help="the shared folder")
+    parser.add_argument("--upstream", default="", help="index URL in place of pip's index-url")
+    parser.add_argument("--keep", type=_positive, default=5, help="how many releases stay for a rollback")
+    parser.add_argument("--fetch-timeout", type=_positive, default=3600, help="seconds that all downloads may take")
+    parser.add_argument("--caddy", type=Path, required=True, help="the server's binary, staged beside the release")
+    return parser.parse_args(argv)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Publish; raises SystemExit with a sentence for the user where that cannot be done."""
+    args = _arguments(argv)
+    settings = config.load(Path())
+    if problems := locks.problems(settings):
+        raise SystemExit("\n".join(problems))
+    wanted = _wanted()
+    with opened(args.root) as root:
+        try:
+            published = _publish(root, wanted, args, settings.allow_sdists)
+        except OSError as error:
+            reason = error.strerror or type(error).__name__
+            raise SystemExit(f"{error.filename or args.root}: {reason}; mend that, then run make index again") from None
+    _report(root, published, wanted)
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(run(main))
