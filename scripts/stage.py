@@ -6,9 +6,10 @@ import filecmp
 import shutil
 from pathlib import Path
 
+from scripts import CODE
 from scripts.root import Root, write_synced
 
-CADDYFILE = Path(__file__).resolve().parent.parent / "caddy" / "Caddyfile"
+CADDYFILE = CODE / "caddy" / "Caddyfile"
 
 
 def stage(root: Root, caddy: Path) -> None:
