@@ -15,6 +15,8 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 MAKEFLAGS += --no-builtin-rules --warn-undefined-variables
 .DELETE_ON_ERROR:
+# `make lock index` means one after the other, with --jobs too.
+.NOTPARALLEL:
 .DEFAULT_GOAL := help
 
 # What you may override, in the environment or as `make PYPI_ROOT=/mnt/pypi index`.

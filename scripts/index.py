@@ -67,7 +67,7 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--upstream", default="", help="index URL in place of pip's index-url")
     parser.add_argument("--keep", type=_positive, default=5, help="how many releases stay for a rollback")
     parser.add_argument("--fetch-timeout", type=_positive, default=3600, help="seconds that all downloads may take")
-    parser.add_argument("--caddy", type=Path, required=True, help="the server's binary, staged beside the release")
+    parser.add_argument("--caddy", required=True, help="the server's binary, staged beside the release")
     return parser.parse_args(argv)
 
 

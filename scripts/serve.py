@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import argparse
 import os
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
 from scripts.root import Root
-from scripts.stage import CADDYFILE
+from scripts.stage import CADDYFILE, START, find_caddy
 from scripts.terminal import run
 
 
@@ -22,11 +21,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parser.parse_args(argv)
     if Root(args.root).live is None:
         raise SystemExit(f"{args.root}/web: nothing is published there; run make index")
-    caddy = shutil.which(args.caddy)
-    if caddy is None:
-        raise SystemExit(f"CADDY: {args.caddy} is no program; name Caddy's binary, or leave CADDY out")
-    environment = os.environ | {"PYPI_ROOT": str(args.root), "LISTEN": args.listen}
-    os.execve(caddy, (caddy, "run", f"--config={CADDYFILE}"), environment)  # noqa: S606
+    caddy = str(find_caddy(args.caddy))
+    environment = os.environ | {"PYPI_ROOT": str(args.root), "LISTEN": args.listen, "CADDY": caddy}
+    os.execve(START, (str(START), "run", f"--config={CADDYFILE}"), environment)  # noqa: S606
 
 
 if __name__ == "__main__":

@@ -9,17 +9,25 @@ from pathlib import Path
 from scripts import CODE
 from scripts.root import Root, write_synced
 
+START = CODE / "caddy" / "caddy"
 CADDYFILE = CODE / "caddy" / "Caddyfile"
 
 
-def stage(root: Root, caddy: Path) -> None:
-    """Copy the server's binary and its Caddyfile, by rename, where they differ from what is there.
-
-    Raises SystemExit where caddy is not a file.
-    """
-    binary = shutil.which(caddy)
+def find_caddy(name: str) -> Path:
+    """Return the server's binary, by path or on PATH; raises SystemExit where there is none."""
+    binary = shutil.which(name)
     if binary is None:
-        raise SystemExit(f"CADDY: {caddy} is no program; name Caddy's binary, or leave CADDY out")
-    for source, place in ((Path(binary), root.bin / "caddy"), (CADDYFILE, root.bin / "Caddyfile")):
+        raise SystemExit(f"CADDY: {name} is no program; name Caddy's binary, or leave CADDY out")
+    return Path(binary).resolve()
+
+
+def stage(root: Root, caddy: str) -> None:
+    """Copy the server's binary, its start and its Caddyfile, by rename, where they differ from what is there."""
+    staged = (
+        (find_caddy(caddy), root.bin / "caddy-server"),
+        (START, root.bin / "caddy"),
+        (CADDYFILE, root.bin / "Caddyfile"),
+    )
+    for source, place in staged:
         if not place.is_file() or not filecmp.cmp(source, place, shallow=False):
-            write_synced(place, source.read_bytes(), executable=place.name == "caddy")
+            write_synced(place, source.read_bytes(), executable=place.name != CADDYFILE.name)
