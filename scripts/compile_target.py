@@ -7,11 +7,11 @@ length of this process the target is put in that interpreter's place:
   * Requires-Python: the resolver gets the target's version;
   * markers: `packaging.markers` (pip's vendored copy) gets the target's environment.
 
-Three more things differ from stock pip-compile. Only wheels are candidates, save for the names that are allowed to come
-as an sdist. A pin's hash is that of the one file that the target takes, read from the index's own link. And an index
-that cannot be read is an error, where pip goes on as if it were empty.
+Four more things differ from stock pip-compile. Only wheels are candidates, save for the names that are allowed to come
+as an sdist. A pin's hash is that of the one file that the target takes, read from the index's own link. An index that
+cannot be read is an error, where pip goes on as if it were empty. And a failure is told in sentences of our own.
 
-All of this leans on pip's and pip-tools' internals, which scripts/requirements.txt pins; `tests/lock_test.py` compares
+All of this leans on pip's and pip-tools' internals, which scripts/requirements.txt pins; `tests/uv_test.py` compares
 the outcome with uv's, so that an upgrade that breaks it is seen.
 """
 
@@ -19,27 +19,34 @@ from __future__ import annotations
 
 import argparse
 import functools
-import json
-import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from pip._internal.commands.install import InstallCommand
-from pip._internal.exceptions import DistributionNotFound, InstallationError, PipError
+from pip._internal.exceptions import DiagnosticPipError, DistributionNotFound, InstallationError, PipError
 from pip._internal.index import collector
-from pip._internal.index.package_finder import PackageFinder
+from pip._internal.index.package_finder import LinkEvaluator, PackageFinder
 from pip._internal.models.format_control import FormatControl
-from pip._internal.models.link import Link
+from pip._internal.models.link import Link, supported_hashes
 from pip._internal.models.target_python import TargetPython
 from pip._internal.req import InstallRequirement
+from pip._internal.resolution.resolvelib.factory import Factory
+from pip._internal.utils.misc import redact_auth_from_url
 from pip._vendor.packaging import markers
+from pip._vendor.packaging.specifiers import SpecifierSet
 from pip._vendor.packaging.tags import Tag
+from pip._vendor.packaging.utils import canonicalize_name
+from pip._vendor.packaging.version import Version
+from pip._vendor.requests import RequestException
 from piptools.exceptions import PipToolsError
-from piptools.repositories import PyPIRepository
+from piptools.repositories import LocalRequirementsRepository, PyPIRepository
 from piptools.resolver import BacktrackingResolver
 from piptools.scripts import compile as pip_compile
 
 from scripts.target import Target
+from scripts.unsolved import Failure, Seen, origin
+
+_SEEN = Seen()
 
 
 class _WheelsOnly(FormatControl):
@@ -61,15 +68,26 @@ class _PinsOnly(BacktrackingResolver):
     """Takes each requirement as it stands, without its dependencies: no metadata is read and nothing is built."""
 
     def resolve(self, max_rounds: int = 10) -> set[InstallRequirement]:  # noqa: ARG002
-        return {self._pin(ireq) for ireq in self._constraints_map.values() if not ireq.constraint}
+        ireqs = [ireq for ireq in self._constraints_map.values() if not ireq.constraint]
+        missing = [reason for ireq in ireqs if (reason := self._pin(ireq))]
+        if missing:
+            raise DistributionNotFound("\n".join(sorted(missing)))
+        return set(ireqs)
 
-    def _pin(self, ireq: InstallRequirement) -> InstallRequirement:
-        found = self.finder.find_best_candidate(str(ireq.name), ireq.specifier)
-        if found.best_candidate is None:
-            versions = ", ".join(sorted({str(one.version) for one in found.all_candidates})) or "none"
-            raise DistributionNotFound(f"No matching distribution found for {ireq.req} (from versions: {versions})")
-        ireq.link = found.best_candidate.link
-        return ireq
+    def _pin(self, ireq: InstallRequirement) -> str | None:
+        """Give a requirement its one file; returns the reason where there is none."""
+        project, versions = canonicalize_name(str(ireq.name)), {one.version for one in ireq.specifier}
+        candidates = self.finder.find_best_candidate(project, ireq.specifier).applicable_candidates
+        # `==1.0` lets 1.0+local in, and prefers it: as a pin it means 1.0.
+        exact = [one for one in candidates if any(one.version == Version(text) for text in versions)]
+        best = self.finder.make_candidate_evaluator(project).sort_best_candidate(exact)
+        if best is None:
+            instead = _SEEN.instead(project, ireq.specifier) or "only local versions fit; name one in full"
+            return f"{origin(ireq)}: {ireq.req}: {instead}"
+        ireq.link, req = best.link, ireq.req
+        if req:
+            req.specifier = SpecifierSet(f"=={best.version}")
+        return None
 
 
 class _TargetPython(TargetPython):
@@ -94,38 +112,81 @@ def _patch_target(target: Target, allowed_sdists: frozenset[str]) -> None:
     vars(markers)["default_environment"] = lambda: dict(target.environment)
 
 
-def _link_hash(repository: PyPIRepository, ireq: InstallRequirement) -> set[str]:
+def _hashes(repository: PyPIRepository, ireq: InstallRequirement) -> set[str]:
     link: Any = ireq.link
-    if link.hash_name == "sha256":
-        return {f"sha256:{link.hash}"}
+    sha256 = supported_hashes(link._hashes) or {}
     # An index without sha256 on its links leaves no other way than to read this one file.
-    return {repository._get_file_hash(link)}
+    return {f"sha256:{sha256['sha256']}" if "sha256" in sha256 else repository._get_file_hash(link)}
+
+
+def _kept_hashes(local: LocalRequirementsRepository, ireq: InstallRequirement) -> set[str]:
+    """Keep a pin's file where the upstream still offers it to this target; what is written by hand is not trusted."""
+    hashes: set[str] = local.repository.get_hashes(ireq)
+    pin, version = local.existing_pins.get(canonicalize_name(str(ireq.name))), Version(str(ireq.specifier).lstrip("="))
+    kept = set(pin.hash_options.get("sha256", ())) if pin else set()
+    candidates = local.finder.find_all_candidates(canonicalize_name(str(ireq.name)))
+    offered = {one.link._hashes.get("sha256") for one in candidates if one.version == version}
+    return {f"sha256:{one}" for one in kept & offered} or hashes
+
+
+def _unreadable(url: str, reason: str | Exception) -> InstallationError:
+    url = redact_auth_from_url(url)
+    if isinstance(reason, ValueError | TypeError | KeyError | AttributeError | collector._NotAPIContent):
+        return InstallationError(f"{url}: not a page of a package index; is UPSTREAM right?")
+    response, cause = getattr(reason, "response", None), next(iter(getattr(reason, "args", ())), None)
+    why = getattr(cause, "reason", None) or next(iter(getattr(cause, "args", ())), None) or reason
+    why = f"HTTP {response.status_code}" if response is not None else why
+    return InstallationError(f"{url}: {why}; is UPSTREAM right, and up?")
 
 
 def _fail_on_page(link: Link, reason: str | Exception, **_: object) -> None:
     response = getattr(reason, "response", None)
     if getattr(response, "status_code", None) != 404:
-        raise InstallationError(f"the upstream's page {link.url} cannot be read: {reason}")
+        raise _unreadable(link.url, reason)
 
 
 def _patch_index() -> None:
-    repository: Any = PyPIRepository
-    repository.get_hashes = _link_hash
-    ensure_api_header = collector._ensure_api_header
+    """Make pip say what is wrong with the upstream, and remember what it passes over."""
+    finder: Any = PackageFinder
+    read_page, evaluate_links, ensure_api = (
+        finder.process_project_url,
+        finder.evaluate_links,
+        collector._ensure_api_header,
+    )
 
-    def ensure_index_page(response: Any) -> None:
+    def process_project_url(self: PackageFinder, project_url: Link, link_evaluator: LinkEvaluator) -> Any:
         try:
-            ensure_api_header(response)
-        except collector._NotAPIContent as error:
-            reason = f"it is {error.content_type}, no page of an index"
-            raise InstallationError(f"the upstream's page {response.url} cannot be read: {reason}") from None
+            return read_page(self, project_url, link_evaluator)
+        except (RequestException, ValueError, TypeError, KeyError, AttributeError) as error:
+            raise _unreadable(project_url.url, error) from None
 
-    vars(collector)["_handle_get_simple_fail"] = _fail_on_page
-    vars(collector)["_ensure_api_header"] = ensure_index_page
+    def remember_links(self: PackageFinder, link_evaluator: LinkEvaluator, links: Iterable[Link]) -> Any:
+        links = list(links)
+        _SEEN.add(canonicalize_name(link_evaluator.project_name), link_evaluator, links)
+        return evaluate_links(self, link_evaluator, links)
+
+    def ensure_api_header(response: Any) -> None:
+        try:
+            ensure_api(response)
+        except collector._NotAPIContent as error:
+            raise _unreadable(response.url, error) from None
+
+    finder.process_project_url, finder.evaluate_links = process_project_url, remember_links
+    vars(collector).update(_handle_get_simple_fail=_fail_on_page, _ensure_api_header=ensure_api_header)
+
+
+def _patch_results(*, pins_only: bool) -> None:
+    factory: Any = Factory
+    factory.get_installation_error = lambda self, error, constraints: DistributionNotFound(
+        Failure(error.causes, constraints, self._build_failures).explain(_SEEN)
+    )
+    vars(pip_compile)["BacktrackingResolver"] = _PinsOnly if pins_only else BacktrackingResolver
+    repositories: Any = (PyPIRepository, LocalRequirementsRepository)
+    repositories[0].get_hashes, repositories[1].get_hashes = _hashes, _kept_hashes
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run pip-compile; a failure is printed to standard error with pip's reason, without a traceback, and returns 1."""
+    """Run pip-compile; where it fails, the reason is printed to standard output and 1 is returned."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--target", required=True, help="such as 3.12-win_amd64")
     parser.add_argument("--pins-only", action="store_true", help="take the requirements without their dependencies")
@@ -134,15 +195,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parser.parse_args(argv)
     _patch_target(Target.parse(args.target), frozenset(args.allow_sdist))
     _patch_index()
-    if args.pins_only:
-        vars(pip_compile)["BacktrackingResolver"] = _PinsOnly
+    _patch_results(pins_only=args.pins_only)
     try:
         pip_compile.cli.main(args.arguments, standalone_mode=False)
-    except (PipError, PipToolsError) as error:
-        print(f"ERROR: {error}", file=sys.stderr)
-        return 1
-    except json.JSONDecodeError as error:
-        print(f"ERROR: the upstream answers with broken JSON: {error}", file=sys.stderr)
+    except (PipError, PipToolsError, RequestException) as error:
+        print(f"{error.message}: {error.context}" if isinstance(error, DiagnosticPipError) else error)
         return 1
     return 0
 

@@ -7,7 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import yaml
 from packaging.utils import canonicalize_name, is_normalized_name
@@ -40,23 +40,15 @@ class Config(NamedTuple):
     sets: tuple[RequirementSet, ...]
 
 
-class _Loader(yaml.SafeLoader):
-    """YAML's safe subset, in which a key that stands twice is an error and not the last one wins."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        keys = Counter(str(key.value) for key, _ in node.value)
-        for key, count in keys.items():
-            if count > 1:
-                raise yaml.constructor.ConstructorError(problem=f"{key} stands {count} times")
-        return super().construct_mapping(node, deep)
-
-
 class _Reader:
     """Takes keys out of the file's mapping and collects what is wrong with them."""
 
-    def __init__(self, values: dict[str, object]) -> None:
+    def __init__(self, keys: Counter[str], values: dict[str, object]) -> None:
         self.values = values
         self.problems: list[str] = []
+        for key, count in keys.items():
+            if count > 1:
+                self.problem(key, f"stands {count} times; keep one")
 
     def problem(self, key: str, fact_and_remedy: str) -> None:
         self.problems.append(f"{FILE}: {key}: {fact_and_remedy}")
@@ -87,9 +79,9 @@ class _Reader:
     def _is_string(self, key: str, item: object) -> bool:
         if isinstance(item, str):
             return True
-        if isinstance(item, int | float):
-            hint = f'YAML reads a bare 3.10 as 3.1; quote it, as in "{item}"'
-            self.problem(key, f"{item!r} is a number, and {hint}")
+        if isinstance(item, int | float) and not isinstance(item, bool):
+            quoted = "3.10" if item == 3.1 else item
+            self.problem(key, f'{item!r} is a number, and YAML reads a bare 3.10 as 3.1; quote it, as in "{quoted}"')
         else:
             self.problem(key, f"{item!r} is not a string; write a plain string")
         return False
@@ -144,7 +136,9 @@ def _sets(reader: _Reader, root: Path) -> tuple[RequirementSet, ...]:
         if "requirements" in reader.values:
             reader.problem("packages", "stands beside requirements; keep one of the two")
         return (_inline_set(reader),)
-    paths = reader.strings("requirements", _set_problem) or ("requirements.in",)
+    paths = reader.strings("requirements", _set_problem) or ()
+    if "requirements" not in reader.values:
+        paths = ("requirements.in",)
     stems = Counter(Path(path).stem for path in paths)
     for stem, count in stems.items():
         if count > 1 and len(set(paths)) == len(paths):
@@ -153,19 +147,23 @@ def _sets(reader: _Reader, root: Path) -> tuple[RequirementSet, ...]:
     return tuple(read_set(root, Path(path).as_posix(), reader.problems) for path in safe)
 
 
-def _values(root: Path) -> dict[str, object]:
+def _values(root: Path) -> tuple[Counter[str], dict[str, object]]:
+    """Return how often each key stands in the file, since YAML's last one wins, and the values."""
     try:
-        values = yaml.load((root / FILE).read_text(encoding="utf-8"), _Loader)  # noqa: S506
+        text = (root / FILE).read_text(encoding="utf-8-sig")
+        node, values = yaml.compose(text, yaml.SafeLoader), yaml.safe_load(text)
     except FileNotFoundError:
         raise SystemExit(f"{FILE}: no such file; create it, an empty one means every default") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        reason = " ".join(str(error).split())
-        raise SystemExit(f"{FILE}: not readable as YAML ({reason}); correct it") from None
+    except yaml.MarkedYAMLError as error:
+        line = f":{error.problem_mark.line + 1}" if error.problem_mark else ""
+        raise SystemExit(f"{FILE}{line}: not readable as YAML ({error.problem}); correct it") from None
+    except (yaml.YAMLError, ValueError, OSError) as error:
+        raise SystemExit(f"{FILE}: not readable as YAML ({' '.join(str(error).split())}); correct it") from None
     if values is None:
-        return {}
-    if not isinstance(values, dict):
+        return Counter(), {}
+    if not isinstance(values, dict) or not isinstance(node, yaml.MappingNode):
         raise SystemExit(f"{FILE}: holds no mapping of keys to values; write lines such as resolve_deps: true")
-    return values
+    return Counter(str(key.value) for key, _ in node.value), values
 
 
 def load(root: Path) -> Config:
@@ -173,7 +171,7 @@ def load(root: Path) -> Config:
 
     Raises SystemExit with one line a problem, all of them: `packages.yaml: key: …` or `file:line: …`.
     """
-    reader = _Reader(_values(root))
+    reader = _Reader(*_values(root))
     _check_keys(reader)
     resolve_deps = reader.boolean("resolve_deps", default=False)
     config = Config(

@@ -97,6 +97,11 @@ def split(text: str) -> tuple[dict[str, str], str]:
     return fields, body
 
 
+def read_body(path: Path) -> str:
+    """Read what follows a lock's header; bytes that are no text come as U+FFFD, which no digest matches."""
+    return split(path.read_text(encoding="utf-8", errors="replace"))[1]
+
+
 def blocks(body: str) -> Iterator[str]:
     """Yield each pin of a lock's body with its hashes and its `# via`, as pip-compile wrote them."""
     yield from re.findall(r"^[^\s#].*\n(?:[ \t].*\n|#.*\n(?=[ \t]))*", body, re.MULTILINE)
@@ -121,9 +126,8 @@ def parse_block(block: str) -> Iterator[Pin]:
 
 def read_pins(path: Path) -> list[Pin]:
     """Read a lock's pins, in its order; raises SystemExit where the file is no lock."""
-    body = split(path.read_text(encoding="utf-8"))[1]
     pins: list[Pin] = []
-    for block in blocks(body):
+    for block in blocks(read_body(path)):
         try:
             pins += parse_block(block)
         except (InvalidRequirement, ValueError) as error:
@@ -169,7 +173,7 @@ def problems(config: Config) -> list[str]:
 def _problem(config: Config, one: RequirementSet, key: Key) -> str | None:
     if not key.path.is_file():
         return f"{key.path}: missing; run make lock"
-    fields, body = split(key.path.read_text(encoding="utf-8"))
+    fields, body = split(key.path.read_text(encoding="utf-8", errors="replace"))
     if fields.get("inputs") != inputs_digest(config, one, key.target):
         return f"{key.path}: stale, the requirements or packages.yaml changed since; run make lock"
     if fields.get("pins") != _digest(body):

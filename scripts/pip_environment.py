@@ -8,12 +8,16 @@ rest, whether they stand in the environment or in any of pip's configuration fil
 from __future__ import annotations
 
 import os
+import re
+from urllib.parse import urlsplit
 
 from pip._internal.configuration import Configuration
 from pip._internal.exceptions import ConfigurationError
 from pip._internal.models.index import PyPI
+from pip._internal.utils.misc import redact_auth_from_url
 
-_KEPT = ("index-url", "proxy", "cert", "client-cert", "timeout", "default-timeout")
+_LOOPBACK = re.compile(r"localhost|127(\.\d+){3}|::1")
+_KEPT = ("index-url", "proxy", "cert", "client-cert", "timeout")
 # pip reads [global] first, then its command's own section, then the environment: the last one wins.
 _SECTIONS = ("global", "download", ":env:")
 
@@ -29,8 +33,18 @@ def _configured() -> dict[str, str]:
     for values in dict(configuration.items()).values():
         for name, value in values.items():
             section, _, key = name.partition(".")
-            found[section, key] = str(value)
-    return {key: found[section, key] for section in _SECTIONS for key in _KEPT if (section, key) in found}
+            found[section, key.replace("default-timeout", "timeout")] = str(value)
+    # An empty value is none, to pip too.
+    return {key: value for section in _SECTIONS for key in _KEPT if (value := found.get((section, key)))}
+
+
+def _url_problem(url: str) -> str | None:
+    scheme, host = urlsplit(url).scheme, urlsplit(url).hostname or ""
+    if scheme not in {"http", "https"}:
+        return "is not an http or https URL; name an index such as https://host/simple/"
+    if scheme == "http" and not _LOOPBACK.fullmatch(host):
+        return "is plain http, which pip takes from this machine only; name an https URL"
+    return None
 
 
 def pip_environment(upstream: str = "") -> dict[str, str]:
@@ -38,12 +52,13 @@ def pip_environment(upstream: str = "") -> dict[str, str]:
 
     upstream is the index URL to use; an empty one means pip's own `index-url`, or else pip's default. pip reads no
     configuration file in this environment (PIP_CONFIG_FILE names the null device). Raises SystemExit for a URL that
-    is not http or https.
+    pip would not take.
     """
     configured = _configured()
     url = upstream or configured.get("index-url", PyPI.simple_url)
-    if not url.startswith(("http://", "https://")):
-        raise SystemExit(f"UPSTREAM: {url} is not an http or https URL; name an index such as https://host/simple/")
+    if problem := _url_problem(url):
+        source = "UPSTREAM" if upstream else "pip's index-url"
+        raise SystemExit(f"{source}: {redact_auth_from_url(url)} {problem}")
     kept = {key: value for key, value in os.environ.items() if not key.startswith(("PIP_", "PYTHON"))}
     ours = {
         "PIP_CONFIG_FILE": os.devnull,

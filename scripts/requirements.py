@@ -7,6 +7,7 @@ extras, specifier, marker and comment are left, and `-r` and `-c` of another fil
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
@@ -16,7 +17,8 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
 _COMMENT = re.compile(r"(^|\s)#(?P<text>.*)$")
-_INCLUDE = re.compile(r"(?P<flag>-r|-c|--requirement|--constraint)(?:\s*=?\s*)(?P<path>\S.*)")
+_INCLUDE = re.compile(r"(?P<flag>-[rc]\s*|--(?:requirement|constraint)(?:\s*=\s*|\s+))(?P<path>\S.*)")
+_PROJECT_FILES = ("setup.py", "setup.cfg", "pyproject.toml")
 _PATH_LIKE = re.compile(r"^[./~\\]|^[A-Za-z]:\\|\.(whl|zip|tar\.\w+|tgz)$")
 
 
@@ -92,6 +94,10 @@ def _logical_lines(text: str) -> Iterator[tuple[int, str, str]]:
 
 def parse_requirement(text: str) -> Requirement | str:
     """Return the requirement, or `fact; what to do` where the text is none or opens a side door."""
+    if text.splitlines()[1:]:
+        return f"{text!r} has several lines; write each requirement as an item of its own"
+    if _COMMENT.search(text):
+        return f"{text!r} holds a comment, where YAML sees none; write it outside the quotes"
     if "${" in text:
         return f"{text!r} reads the environment, which differs from machine to machine; write the value itself"
     if text.startswith("-"):
@@ -109,20 +115,30 @@ def parse_requirement(text: str) -> Requirement | str:
     return requirement
 
 
+def _resolved(path: Path) -> Path:
+    return Path(os.path.realpath(path))  # Path.resolve raises RuntimeError for links in a circle, until 3.13
+
+
 def _include(root: Path, base: str, flag: str, target: str) -> str:
     """Return the included file's path from the checkout's root; raises ValueError with `fact; what to do`."""
     target = target.strip("\"'")
-    if "://" in target or "${" in target:
+    if "://" in target or "${" in target or target.startswith("-"):
         raise ValueError(f"{flag} {target} is not a file of the checkout; copy it into the checkout")
-    path = (root / PurePosixPath(base).parent / target).resolve()
-    if not path.is_relative_to(root.resolve()):
+    path = _resolved(root / PurePosixPath(base).parent / target)
+    if not path.is_relative_to(_resolved(root)):
         raise ValueError(f"{flag} {target} is outside the checkout; copy it into the checkout")
     if not path.is_file():
         raise ValueError(f"{flag} {target}: no such file; correct the path")
-    return path.relative_to(root.resolve()).as_posix()
+    return path.relative_to(_resolved(root)).as_posix()
 
 
 def _read_file(root: Path, path: str, problems: list[str]) -> RequirementFile:
+    if not _resolved(root / path).is_relative_to(_resolved(root)):
+        problems.append(f"{path}: a link out of the checkout; copy the file into the checkout")
+        return RequirementFile(path, ())
+    if PurePosixPath(path).name in _PROJECT_FILES:
+        problems.append(f"{path}: pip-compile takes that name for a project, and would build it; rename the file")
+        return RequirementFile(path, ())
     try:
         text = (root / path).read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
@@ -159,7 +175,7 @@ def read_set(root: Path, path: str, problems: list[str]) -> RequirementSet:
     while todo:
         file = _read_file(root, todo.pop(0), problems)
         files[file.path] = file
-        todo += [to for _, to in file.includes if to not in files and to not in todo]
+        todo += dict.fromkeys(to for _, to in file.includes if to not in files and to not in todo)
     result = RequirementSet(PurePosixPath(path).stem, tuple(files.values()))
     if len(problems) == known_problems and not result.lines:
         problems.append(f"{path}: no requirements; write the first one, such as requests==2.32.5")

@@ -1,0 +1,136 @@
+"""Requirement set, target -> the text of a lock: gives pip-compile what it needs, and puts together what it says."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import NamedTuple
+
+from packaging.version import Version
+
+from scripts import locks
+from scripts.config import Config
+from scripts.locks import Key, Pin
+from scripts.requirements import Line, RequirementFile, RequirementSet
+
+
+class Job(NamedTuple):
+    """One lock to make: its requirements, and how."""
+
+    key: Key
+    requirements: RequirementSet
+    config: Config
+    environment: dict[str, str]
+    upgrade: tuple[str, ...]
+
+
+class Outcome(NamedTuple):
+    """What became of a job: the lock's text, or the reason why there is none."""
+
+    text: str = ""
+    reason: str = ""
+
+
+def _layers(one: RequirementSet) -> Iterator[RequirementSet]:
+    """Split a set that lists several versions of a project: pip-compile takes one version of each at a time."""
+    versions: dict[str, list[Version]] = {}
+    layers: dict[int, list[Line]] = {}
+    for line in one.lines:
+        known, version = versions.setdefault(line.name, []), Version(str(line.pin))
+        if version not in known:
+            known.append(version)
+        layers.setdefault(known.index(version), []).append(line)
+    for lines in layers.values():
+        files = [file._replace(lines=_kept(file, lines, one.constraint_paths)) for file in one.files]
+        yield one._replace(files=tuple(files))
+
+
+def _kept(file: RequirementFile, lines: list[Line], constraints: frozenset[str]) -> tuple[Line, ...]:
+    return file.lines if file.path in constraints else tuple(line for line in file.lines if line in lines)
+
+
+def _on_their_lines(lines: Sequence[Line]) -> Iterator[str]:
+    count = 0
+    for line in lines:
+        yield "\n" * (line.number - count - 1) + f"{line.requirement}\n"
+        count = max(line.number, count + 1)
+
+
+def _write_inputs(one: RequirementSet, folder: Path) -> Iterator[str]:
+    """Write the requirements as we understood them, under their own names; yield pip-compile's arguments for them.
+
+    pip reads only what was parsed here, so that nothing reaches it that was not understood and allowed. Each stands on
+    its own line again, so that an error names that line.
+    """
+    for file in one.files:
+        path = folder / file.path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("".join(_on_their_lines(file.lines)), encoding="utf-8")
+        yield f"--constraint={file.path}" if file.path in one.constraint_paths else file.path
+
+
+def _standing_pins(job: Job, layer: RequirementSet) -> Iterator[Pin]:
+    """Yield the pins of the lock that stands, without those that were edited into no pins at all."""
+    if not job.key.path.is_file():
+        return
+    wanted = set() if job.config.resolve_deps else {(line.name, Version(str(line.pin))) for line in layer.lines}
+    for block in locks.blocks(locks.read_body(job.key.path)):
+        with suppress(ValueError):
+            yield from (pin for pin in locks.parse_block(block) if not wanted or (pin.name, pin.version) in wanted)
+
+
+def _write_existing(pins: Iterable[Pin], output: Path) -> None:
+    """Give pip-compile the pins that stand, as its output file, so that it keeps them."""
+    output.write_text("".join(f"{pin.name}=={pin.version} --hash=sha256:{pin.sha256}\n" for pin in pins))
+
+
+def _command(job: Job, output: Path, sources: Iterable[str]) -> tuple[str, ...]:
+    return (
+        *(sys.executable, "-P", "-m", "scripts.compile_target", f"--target={job.key.target}"),
+        *(() if job.config.resolve_deps else ("--pins-only",)),
+        *(f"--allow-sdist={name}" for name in job.config.allow_sdists),
+        "--",
+        *("--quiet", "--no-header", "--no-config", "--generate-hashes", "--allow-unsafe", "--strip-extras"),
+        *("--no-emit-options", "--newline=LF", f"--output-file={output}"),
+        *job.upgrade,
+        *sources,
+    )
+
+
+def _compile(job: Job, layer: RequirementSet) -> str:
+    """Run pip-compile for one layer; returns the pins, raises RuntimeError with the reason where there are none."""
+    with tempfile.TemporaryDirectory() as folder:
+        inputs, output = Path(folder) / "inputs", Path(folder) / "lock.txt"
+        command = _command(job, output, _write_inputs(layer, inputs))
+        _write_existing(_standing_pins(job, layer), output)
+        done = subprocess.run(command, cwd=inputs, env=job.environment, capture_output=True, text=True, check=False)
+        if done.returncode:
+            status = f"pip-compile ended with exit status {done.returncode}"
+            raise RuntimeError(done.stdout.strip() or done.stderr.strip() or status)
+        return output.read_text(encoding="utf-8")
+
+
+def solve(job: Job) -> Outcome:
+    """Resolve one lock; pip-compile's reason takes the text's place where that cannot be done."""
+    layers = [job.requirements] if job.config.resolve_deps else list(_layers(job.requirements))
+    pins: list[str] = []
+    reasons = []
+    for layer in layers:
+        try:
+            pins += locks.blocks(_compile(job, layer))
+        except RuntimeError as error:
+            reasons.append(str(error))
+    if reasons:
+        return Outcome(reason="\n".join(reasons))
+    body = "".join(sorted(pins, key=_sort_key))
+    inputs = locks.inputs_digest(job.config, job.requirements, job.key.target)
+    return Outcome(text=locks.compose(job.key, inputs, body))
+
+
+def _sort_key(block: str) -> tuple[str, Version]:
+    pin = next(locks.parse_block(block))
+    return pin.name, pin.version
