@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from pathlib import Path
 
 from pypi_simple import ProjectPage
 
+from scripts.distribution import parse_filename
 from scripts.list_files import FILE
 
 PACKAGES_URL = "../../packages"
@@ -39,11 +41,13 @@ def build(listing: str, site: Path) -> None:
         *(f"--packages-url={PACKAGES_URL}", "--title=Python package index"),
         *("--no-generate-timestamp", "--no-per-release-json"),
     )
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    # It writes its pages in the locale's encoding.
+    environment = os.environ | {"PYTHONUTF8": "1"}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, encoding="utf-8", check=False)
     if done.returncode:
         raise SystemExit(f"dumb-pypi failed: {(done.stderr.strip().splitlines() or ['without a word'])[-1]}")
     # Sizes and upload times are not there in the form that its readers want, so nobody is better off with it.
-    shutil.rmtree(site / "pypi")
+    shutil.rmtree(site / "pypi", ignore_errors=True)
     _check_links(listing, site, done.stderr)
     for page in sorted(site.rglob("*.html")):
         page.with_name(f"{page.name}.etag").write_text(f'"{hashlib.sha256(page.read_bytes()).hexdigest()[:32]}"')
@@ -51,17 +55,19 @@ def build(listing: str, site: Path) -> None:
 
 def _check_links(listing: str, site: Path, said: str) -> None:
     """Compare what dumb-pypi was given with what its pages link: it skips names that it cannot parse."""
-    given = {(r["filename"], r["hash"]) for r in map(json.loads, listing.splitlines())}
+    records = map(json.loads, listing.splitlines())
+    given = {(parse_filename(record["filename"])[0], record["filename"], record["hash"]) for record in records}
     linked = {link for page in (site / "simple").glob("*/index.html") for link in _links(page)}
     if given == linked:
         return
-    names = sorted({name for name, _ in given ^ linked})
+    names = sorted({name for _, name, _ in given ^ linked})
     raise SystemExit(f"dumb-pypi's pages do not match what it was given, for {', '.join(names)}: {said.strip()}")
 
 
-def _links(page: Path) -> set[tuple[str, str]]:
+def _links(page: Path) -> set[tuple[str, str, str]]:
     project = page.parent.name
     parsed = ProjectPage.from_html(project, page.read_text(encoding="utf-8"), f"{_BASE}simple/{project}/")
     return {
-        (file.url.removeprefix(f"{_BASE}packages/"), f"sha256={file.digests.get('sha256')}") for file in parsed.packages
+        (project, file.url.removeprefix(f"{_BASE}packages/"), f"sha256={file.digests.get('sha256')}")
+        for file in parsed.packages
     }

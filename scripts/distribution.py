@@ -6,10 +6,14 @@ specification. Everything in a file is untrusted: sizes are capped, names are co
 
 from __future__ import annotations
 
+import gzip
 import hashlib
+import lzma
 import re
+import struct
 import tarfile
 import zipfile
+import zlib
 from pathlib import Path
 from typing import IO, NamedTuple
 
@@ -28,7 +32,13 @@ from packaging.version import InvalidVersion, Version
 
 SUFFIXES = (".whl", ".tar.gz", ".zip")
 MAX_METADATA_BYTES = 10 * 2**20
-_SAFE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+!-]*")
+# A file name may have 255 bytes, and ours get endings such as `.metadata`.
+_SAFE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+!-]{0,229}")
+# What Python's readers of archives raise for bytes that are none, or are damaged, encrypted or compressed otherwise.
+_UNSOUND = (
+    *(zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, struct.error),
+    *(EOFError, OSError, OverflowError, RuntimeError),
+)
 
 
 class Distribution(NamedTuple):
@@ -51,7 +61,7 @@ def parse_filename(filename: str) -> tuple[NormalizedName, Version]:
     """Return name and version of a wheel or sdist; raises ValueError with a sentence for any other name."""
     try:
         if not _SAFE_NAME.fullmatch(filename):
-            raise InvalidWheelFilename(f"{filename!r} has characters that no file name of a distribution has")
+            raise InvalidWheelFilename("too long, or with characters that such a name does not have")
         if filename.endswith(".whl"):
             return parse_wheel_filename(filename)[:2]
         return parse_sdist_filename(filename)
@@ -65,7 +75,7 @@ def read(path: Path, sha256: str) -> Distribution:
     name, version = parse_filename(filename)
     try:
         member, data = _read_wheel(path) if filename.endswith(".whl") else _read_sdist(path)
-    except (zipfile.BadZipFile, tarfile.TarError, EOFError, OSError, NotImplementedError) as error:
+    except _UNSOUND as error:
         raise ValueError(f"{filename} is not a sound archive: {error}") from None
     raw = _parse(f"{filename}: {member}", data)
     _check_identity(f"{filename}: {member}", raw, name, version)
@@ -88,8 +98,7 @@ def _read_wheel(path: Path) -> tuple[str, bytes]:
         folder = members[0].partition("/")[0]
         if not _same_release(folder.removesuffix(".dist-info"), name, version):
             raise ValueError(f"{path.name} holds {folder}, which its name does not match")
-        with archive.open(members[0]) as file:
-            return members[0], _capped(f"{path.name}: {members[0]}", file)
+        return members[0], _zip_member(path, archive, members[0])
 
 
 def _same_release(folder: str, name: str, version: str) -> bool:
@@ -108,13 +117,30 @@ def _read_sdist(path: Path) -> tuple[str, bytes]:
         with zipfile.ZipFile(path) as archive:
             if member not in archive.namelist():
                 raise ValueError(f"{path.name} holds no {member}")
-            with archive.open(member) as file:
-                return member, _capped(f"{path.name}: {member}", file)
-    with tarfile.open(path, "r:gz") as tar:
+            return member, _zip_member(path, archive, member)
+    with _SmallReads(path) as stream, tarfile.open(fileobj=stream, mode="r:") as tar:
         for info in tar:
-            if info.name.removeprefix("./") == member and (found := tar.extractfile(info)):
+            if info.name.removeprefix("./") == member and info.isreg() and (found := tar.extractfile(info)):
                 return member, _capped(f"{path.name}: {member}", found)
     raise ValueError(f"{path.name} holds no {member}")
+
+
+def _zip_member(path: Path, archive: zipfile.ZipFile, member: str) -> bytes:
+    # Of the others, zipfile unpacks all that one piece holds at once, which may be gigabytes.
+    if archive.getinfo(member).compress_type not in {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}:
+        raise ValueError(f"{path.name}: {member} is neither stored nor deflated, as wheels are")
+    with archive.open(member) as file:
+        return _capped(f"{path.name}: {member}", file)
+
+
+class _SmallReads(gzip.GzipFile):
+    """A gzip file of which nobody reads much at once: tarfile would read an extended header of any size it claims."""
+
+    def read(self, size: int | None = -1) -> bytes:
+        """Read size bytes; raises TarError where these are more than anything that we look for has."""
+        if size is None or not 0 <= size <= 2 * MAX_METADATA_BYTES:
+            raise tarfile.ReadError("a header is too large")
+        return super().read(size)
 
 
 def _capped(what: str, file: IO[bytes]) -> bytes:

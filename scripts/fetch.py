@@ -7,31 +7,54 @@ target whose lock names them. An allowed sdist is read by us, since pip would bu
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import re
 import resource
 import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from datetime import UTC
 from pathlib import Path
 from typing import NamedTuple
+from urllib.parse import unquote, urldefrag, urlsplit
 
-from packaging.utils import NormalizedName
+from packaging.utils import NormalizedName, parse_wheel_filename
+from packaging.version import Version
 from pypi_simple import DistributionPackage
 
+from scripts import distribution
 from scripts.distribution import SUFFIXES, parse_filename, sha256_of
+from scripts.list_files import published
 from scripts.locks import Key, Pin
 from scripts.pip_environment import pip_environment
-from scripts.root import Root, sync_folder, write_synced
-from scripts.terminal import Progress, side_by_side
+from scripts.root import Root, is_file, remove, sync_folder, write_synced
+from scripts.terminal import Progress
 from scripts.upstream import Upstream, UpstreamError
 
-# For a file whose size the upstream does not tell.
-UNKNOWN_SIZE_LIMIT = 4 * 2**30
+# No file may be larger, whatever the upstream says of it.
+LARGEST_LIMIT = 4 * 2**30
 # Room for what pip writes besides the file itself.
 SMALLEST_LIMIT = 2**20
+# What a URL may hold to stand in a requirements file. There a space begins an option, a line break another line, and
+# ${NAME} reads the environment: the upstream must not be able to say any of these.
+_PLAIN_URL = re.compile(r"https?://[A-Za-z0-9._~:/?@!&()*+,;=%\[\]-]+")
+
+_TOO_LATE = "not done within FETCH_TIMEOUT"
+_PIP_REASONS = (
+    ("File too large", "the download is larger than {limit} bytes"),
+    ("DO NOT MATCH THE HASHES", "the download does not have the locked sha256"),
+    (r"HTTP error (\d+)|too many (\d+) error responses", "HTTP {0}{1}"),
+    ("incomplete-download", "the answer breaks off"),
+    ("Exceeded 30 redirects", "redirected without end"),
+)
+_RENAMED = "it was published under another name than the upstream's, and that file is gone; take another version"
+_DISK_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS}
 
 Wanted = Mapping[Pin, Sequence[Key]]
 
@@ -51,7 +74,7 @@ class Download(NamedTuple):
     @property
     def limit(self) -> int:
         """Bytes after which the download is cut off."""
-        return self.file.size if self.file.size is not None else UNKNOWN_SIZE_LIMIT
+        return LARGEST_LIMIT if self.file.size is None else max(0, min(self.file.size, LARGEST_LIMIT))
 
 
 class Missing(NamedTuple):
@@ -71,7 +94,7 @@ def misfit(filename: str, pin: Pin, keys: Iterable[Key], allow_sdists: Sequence[
     try:
         name, version = parse_filename(filename)
     except ValueError as error:
-        return str(error)
+        return f"the file with the locked sha256 has no proper name: {error}"
     if (name, version) != (pin.name, pin.version):
         return f"the file with the locked sha256 is {filename}, another release"
     if not filename.endswith(".whl"):
@@ -81,16 +104,23 @@ def misfit(filename: str, pin: Pin, keys: Iterable[Key], allow_sdists: Sequence[
 
 
 def held(root: Root, wanted: Wanted, allow_sdists: Sequence[str]) -> dict[Pin, Path]:
-    """Find the wanted files that the shared folder has, by their content and not by what they are called."""
+    """Find the wanted files that the shared folder has, by their content.
+
+    A name that was published stays: the same content under another name is a stray, such as a twin in other case.
+    """
+    known = published(root)
     by_hash: dict[str, list[Pin]] = {}
     for pin in wanted:
         by_hash.setdefault(pin.sha256, []).append(pin)
     found: dict[Pin, Path] = {}
     for folder in (root.packages, root.incoming, root.retired):
         for path in sorted(folder.iterdir()):
-            if not path.name.endswith(SUFFIXES) or path.is_symlink() or not path.is_file():
+            if not path.name.endswith(SUFFIXES) or not is_file(path):
                 continue
-            for pin in by_hash.get(sha256_of(path), ()):
+            sha256 = sha256_of(path)
+            if known.get(sha256, {}).get("filename", path.name) != path.name:
+                continue
+            for pin in by_hash.get(sha256, ()):
                 if misfit(path.name, pin, wanted[pin], allow_sdists) is None:
                     found.setdefault(pin, path)
     return found
@@ -99,38 +129,76 @@ def held(root: Root, wanted: Wanted, allow_sdists: Sequence[str]) -> dict[Pin, P
 def _locate(
     upstream: Upstream, wanted: Wanted, missing: Sequence[Pin], allow_sdists: Sequence[str]
 ) -> tuple[list[Download], list[Missing]]:
-    projects = {pin.name: None for pin in missing}
-    pages = dict(side_by_side(upstream.files, projects, at_once=8))
-    downloads, lost = [], []
+    pages = upstream.pages(dict.fromkeys(pin.name for pin in missing))
+    downloads: list[Download] = []
+    lost: list[Missing] = []
+    names: dict[str, str] = {}
     for pin in missing:
         found = _find(pin, wanted[pin], pages[pin.name], allow_sdists)
         if isinstance(found, str):
             lost.append(Missing(pin, wanted[pin], found))
+        elif names.setdefault(found.filename, pin.sha256) != pin.sha256:
+            lost.append(Missing(pin, wanted[pin], f"{found.filename} is locked with two hashes; run make upgrade"))
         else:
             downloads.append(Download(pin, wanted[pin][0], found))
     return downloads, lost
 
 
 def _find(
-    pin: Pin, keys: Sequence[Key], files: Sequence[DistributionPackage], allow_sdists: Sequence[str]
+    pin: Pin, keys: Sequence[Key], files: Sequence[DistributionPackage] | None, allow_sdists: Sequence[str]
 ) -> DistributionPackage | str:
     """Return the upstream's file for a pin, or why there is none."""
-    same_hash = [file for file in files if file.digests.get("sha256") == pin.sha256]
-    if same_hash:
-        return misfit(same_hash[0].filename, pin, keys, allow_sdists) or same_hash[0]
-    if not files:
+    if files is None:
         return "the upstream does not know the project"
-    there = sorted(file.filename for file in files if _is_release(file.filename, pin.name, pin.version))
-    if not there:
-        return f"the upstream does not have version {pin.version} any more"
-    return f"the upstream has no file with sha256 {pin.sha256}; of {pin.version} it has {', '.join(there)}"
+    reasons = []
+    for file in _candidates(pin, keys[0], files):
+        reason = misfit(file.filename, pin, keys, allow_sdists) or _url_problem(file)
+        if reason is None:
+            return file
+        reasons.append(reason)
+    return reasons[0] if reasons else _what_exists(pin, files)
 
 
-def _is_release(filename: str, name: NormalizedName, version: object) -> bool:
+def _candidates(pin: Pin, key: Key, files: Sequence[DistributionPackage]) -> list[DistributionPackage]:
+    """List the files with the pin's hash; where the upstream tells none, the one that make lock took."""
+    same = [file for file in files if file.digests.get("sha256", "").lower() == pin.sha256]
+    rest = [file for file in files if "sha256" not in file.digests and _is_release(file.filename, pin)]
+    return same or sorted(rest, key=lambda file: _rank(key, file.filename))[:1]
+
+
+def _rank(key: Key, filename: str) -> int:
+    """Place a file in the target's order of preference, an sdist at its end."""
+    tags = parse_wheel_filename(filename)[3] if filename.endswith(".whl") else frozenset()
+    return next((rank for rank, tag in enumerate(key.target.tags) if tag in tags), len(key.target.tags))
+
+
+def _url_problem(file: DistributionPackage) -> str | None:
+    """Say why pip must not see a file's URL: by its end pip tells a wheel from an sdist, whose code it runs."""
+    url = urldefrag(file.url)[0]
+    if _PLAIN_URL.fullmatch(url) and unquote(urlsplit(url).path).rpartition("/")[2] == file.filename:
+        return None
+    return f"the upstream gives {file.filename} the URL {file.url!r}, which is not a plain one of a file of that name"
+
+
+def _what_exists(pin: Pin, files: Sequence[DistributionPackage]) -> str:
+    there = sorted(file.filename for file in files if _is_release(file.filename, pin))
+    if there:
+        return f"the upstream has no file with sha256 {pin.sha256}; of {pin.version} it has {', '.join(there)}"
+    versions = sorted({version for file in files if (version := _version(file.filename, pin.name))})
+    others = f"it has {', '.join(map(str, versions[-5:]))}" if versions else "it lists no file of the project"
+    return f"the upstream does not have version {pin.version} any more; {others}"
+
+
+def _version(filename: str, project: NormalizedName) -> Version | None:
     try:
-        return parse_filename(filename) == (name, version)
+        name, version = parse_filename(filename)
     except ValueError:
-        return False
+        return None
+    return version if name == project else None
+
+
+def _is_release(filename: str, pin: Pin) -> bool:
+    return _version(filename, pin.name) == pin.version
 
 
 class Fetcher:
@@ -145,20 +213,23 @@ class Fetcher:
         self._all: Sequence[Download] = ()
         self._done: list[Download] = []
 
-    def fetch(self, downloads: Sequence[Download]) -> list[Missing]:
+    def fetch(self, downloads: Sequence[Download]) -> dict[Pin, str]:
         """Fetch all; returns those that failed, each with its reason."""
         self._all = downloads
         failed = {d.pin: reason for group in _groups(downloads) for d, reason in self._fetch_group(group)}
         self._progress.clear()
-        return [Missing(d.pin, [d.key], failed[d.pin]) for d in downloads if d.pin in failed]
+        return failed
 
     def _fetch_group(self, group: Sequence[Download]) -> list[tuple[Download, str]]:
+        if time.monotonic() > self._deadline:
+            return [(download, _TOO_LATE) for download in group]
         folder = Path(tempfile.mkdtemp(dir=self._root.scratch))
         reason = self._pip(group, folder) if group[0].is_wheel else self._stream(group[0], folder)
         by_hash = {sha256_of(path): path for path in folder.iterdir()}
         arrived = [download for download in group if download.pin.sha256 in by_hash]
         for download in arrived:
             self._move_in(download, by_hash[download.pin.sha256])
+        remove(folder)
         failed = [download for download in group if download.pin.sha256 not in by_hash]
         if len(group) > 1:
             # pip saves nothing of a call in which one file fails: ask for each, so that only the bad ones are missing.
@@ -168,18 +239,21 @@ class Fetcher:
     def _move_in(self, download: Download, path: Path) -> None:
         """Move a verified file to `incoming/`, after what the upstream says of it."""
         place = self._root.incoming / download.file.filename
-        time_of_upload = download.file.upload_time
-        facts = {"upload_timestamp": int(time_of_upload.timestamp())} if time_of_upload else {}
+        facts: dict[str, object] = {"sha256": download.pin.sha256}
+        if moment := download.file.upload_time:
+            # One without a zone is UTC by PEP 700, and not the time of this machine.
+            facts["upload_timestamp"] = int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp())
         write_synced(place.with_name(f"{place.name}.json"), json.dumps(facts).encode())
         with path.open("rb") as file:
             os.fsync(file.fileno())
+        remove(place)
         path.replace(place)
         sync_folder(place.parent)
         self._done.append(download)
 
     def _pip(self, group: Sequence[Download], folder: Path) -> str:
         """Run pip for wheels of one target; returns why it failed, or nothing."""
-        lines = [f"{d.pin.name} @ {d.file.url} --hash=sha256:{d.pin.sha256}\n" for d in group]
+        lines = [f"{d.pin.name} @ {urldefrag(d.file.url)[0]} --hash=sha256:{d.pin.sha256}\n" for d in group]
         requirements = self._root.scratch / f"{folder.name}.txt"
         requirements.write_text("".join(lines), encoding="utf-8")
         limit = max(SMALLEST_LIMIT, *(d.limit for d in group))
@@ -190,21 +264,27 @@ class Fetcher:
             f"--dest={folder}",
             f"--requirement={requirements}",
         )
-        process = subprocess.Popen(
+        with subprocess.Popen(
             command,
             env=self._environment,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             text=True,
+            encoding="utf-8",
+            errors="replace",
             # pip has no option for it: an endless download would fill the disk before its hash is wrong.
             preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)),
-        )
-        try:
-            stderr = self._watch(process)
-        finally:
-            process.kill()
-            process.wait()
-        return _pip_reason(stderr, limit) if process.returncode else ""
+        ) as process:
+            try:
+                stderr = self._watch(process)
+            finally:
+                process.kill()
+        if not process.returncode:
+            return ""
+        _raise_disk_error(stderr, folder)
+        if reason := _known_reason(stderr, limit):
+            return reason
+        return (self._inspect(group[0], folder) if len(group) == 1 else None) or _last_words(stderr)
 
     def _watch(self, process: subprocess.Popen[str]) -> str:
         while True:
@@ -213,47 +293,79 @@ class Fetcher:
                 return process.communicate(timeout=0.2)[1]
             except subprocess.TimeoutExpired:
                 if time.monotonic() > self._deadline:
-                    return "ERROR: not done within FETCH_TIMEOUT"
+                    return f"ERROR: {_TOO_LATE}"
+
+    def _inspect(self, download: Download, folder: Path) -> str | None:
+        """Say what is wrong with a wheel that pip refuses: pip says that in many ways, tracebacks among them."""
+        path = folder / download.file.filename
+        try:
+            self._upstream.download(download.file.url, download.limit, path, self._show)
+            distribution.read(path, download.pin.sha256)
+        except (UpstreamError, ValueError) as error:
+            return str(error)
+        finally:
+            remove(path)
+        return None
 
     def _stream(self, download: Download, folder: Path) -> str:
         """Read an sdist; returns why that failed, or nothing."""
         try:
-            with (folder / "sdist").open("wb") as file:
-                for chunk in self._upstream.download(download.file.url, download.limit):
-                    file.write(chunk)
-                    self._show()
+            self._upstream.download(download.file.url, download.limit, folder / "sdist", self._show)
         except UpstreamError as error:
             return str(error)
         return ""
 
     def _show(self) -> None:
-        known = sum(download.file.size or 0 for download in self._done)
-        running = sum(path.stat().st_size for path in self._root.scratch.rglob("*") if path.is_file())
-        total = sum(download.file.size or 0 for download in self._all)
-        self._progress.show(
-            f"Fetching: {len(self._done)} of {len(self._all)} files, "
-            f"{min(known + running, total) / 1e6:.1f} of {total / 1e6:.1f} MB"
-        )
+        done = sum(download.file.size or 0 for download in self._done) + _size(self._root.scratch)
+        sizes = [download.file.size for download in self._all]
+        total = sum(size or 0 for size in sizes)
+        # pip has a file twice for a moment; an upstream need not tell sizes.
+        megabytes = f"{done / 1e6:.1f}" if None in sizes else f"{min(done, total) / 1e6:.1f} of {total / 1e6:.1f}"
+        self._progress.show(f"Fetching: {len(self._done)} of {len(self._all)} files, {megabytes} MB")
 
 
 def _groups(downloads: Sequence[Download]) -> Iterator[list[Download]]:
-    """Yield what one call fetches: the wheels of one target, or a single sdist."""
-    wheels: dict[Key, list[Download]] = {}
+    """Yield what one call fetches: wheels of one target, one a project, since pip takes no more; or a single sdist."""
+    wheels: dict[tuple[Key, int], list[Download]] = {}
+    seen: Counter[tuple[Key, str]] = Counter()
     for download in downloads:
-        if download.is_wheel:
-            wheels.setdefault(download.key, []).append(download)
-        else:
+        if not download.is_wheel:
             yield [download]
+            continue
+        project = download.key, download.pin.name
+        wheels.setdefault((download.key, seen[project]), []).append(download)
+        seen[project] += 1
     yield from wheels.values()
 
 
-def _pip_reason(stderr: str, limit: int) -> str:
-    if "File too large" in stderr:
-        return f"the download is larger than the {limit} bytes that the upstream announced"
-    if "DO NOT MATCH THE HASHES" in stderr:
-        return "the download does not have the locked sha256"
-    errors = [line.removeprefix("ERROR: ") for line in stderr.splitlines() if line.startswith("ERROR: ")]
-    return errors[0] if errors else "pip could not fetch it"
+def _size(folder: Path) -> int:
+    """Add up the sizes of a folder's files while they come and go."""
+    total = 0
+    for parent, _, names in os.walk(folder):
+        for name in names:
+            with suppress(FileNotFoundError):
+                total += Path(parent, name).lstat().st_size
+    return total
+
+
+def _raise_disk_error(stderr: str, folder: Path) -> None:
+    """Raise pip's OSError where the disk failed, since then it is not the file's fault."""
+    number = re.search(r"OSError: \[Errno (\d+)\]", stderr)
+    if number and int(number[1]) in _DISK_ERRORS:
+        raise OSError(int(number[1]), os.strerror(int(number[1])), str(folder))
+
+
+def _known_reason(stderr: str, limit: int) -> str | None:
+    for pattern, reason in _PIP_REASONS:
+        if match := re.search(pattern, stderr):
+            return reason.format(*match.groups(""), limit=limit)
+    return None
+
+
+def _last_words(stderr: str) -> str:
+    lines = [line for line in stderr.splitlines() if line.strip()]
+    errors = [line for line in lines if line.startswith("ERROR: ") and line != "ERROR: Exception:"]
+    return (errors[:1] or lines[-1:] or ["pip could not fetch it"])[0].removeprefix("ERROR: ")
 
 
 def fetch(
@@ -274,8 +386,12 @@ def fetch(
         downloads, lost = _locate(upstream, wanted, missing, allow_sdists)
     except UpstreamError as error:
         raise SystemExit(str(error)) from None
-    lost += Fetcher(root, environment, upstream, deadline).fetch(downloads)
+    failed = Fetcher(root, environment, upstream, deadline).fetch(downloads)
+    lost += [Missing(pin, wanted[pin], reason) for pin, reason in failed.items()]
+    found = held(root, wanted, allow_sdists)
+    known = {one.pin for one in lost} | set(found)
+    lost += [Missing(pin, wanted[pin], _RENAMED) for pin in wanted if pin not in known]
     if lost:
         lines = "\n".join(sorted(f"  {one}" for one in lost))
         raise SystemExit(f"{len(lost)} of {len(wanted)} pins have no file; nothing is published:\n{lines}")
-    return held(root, wanted, allow_sdists)
+    return found

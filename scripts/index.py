@@ -7,6 +7,7 @@ of a package runs. Whatever goes wrong before the last step leaves what is publi
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -54,19 +55,18 @@ def _report(root: Root, published: Published, wanted: Wanted) -> None:
     )
 
 
-def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise ValueError
-    return number
+def _positive(name: str, text: str) -> int:
+    if not re.fullmatch("[1-9][0-9]{0,8}", text):
+        raise SystemExit(f"{name}: {text!r} is not a whole number above 0; write one, such as 5")
+    return int(text)
 
 
 def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--root", type=Path, required=True, help="the shared folder")
     parser.add_argument("--upstream", default="", help="index URL in place of pip's index-url")
-    parser.add_argument("--keep", type=_positive, default=5, help="how many releases stay for a rollback")
-    parser.add_argument("--fetch-timeout", type=_positive, default=3600, help="seconds that all downloads may take")
+    parser.add_argument("--keep", default="5", help="how many releases stay for a rollback")
+    parser.add_argument("--fetch-timeout", default="3600", help="seconds that all downloads may take")
     parser.add_argument("--caddy", required=True, help="the server's binary, staged beside the release")
     return parser.parse_args(argv)
 
@@ -74,6 +74,8 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
 def main(argv: Sequence[str] | None = None) -> int:
     """Publish; raises SystemExit with a sentence for the user where that cannot be done."""
     args = _arguments(argv)
+    args.keep = _positive("KEEP", args.keep)
+    args.fetch_timeout = _positive("FETCH_TIMEOUT", args.fetch_timeout)
     settings = config.load(Path())
     if problems := locks.problems(settings):
         raise SystemExit("\n".join(problems))
@@ -82,8 +84,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         try:
             published = _publish(root, wanted, args, settings.allow_sdists)
         except OSError as error:
-            reason = error.strerror or type(error).__name__
-            raise SystemExit(f"{error.filename or args.root}: {reason}; mend that, then run make index again") from None
+            # Of two names, the second is the one that was written.
+            where = error.filename2 or error.filename or args.root
+            reason = error.strerror or str(error)
+            raise SystemExit(f"{where}: {reason}; mend that, then run make index again") from None
     _report(root, published, wanted)
     return 0
 

@@ -22,26 +22,40 @@ from scripts.root import Root
 FILE = "files.jsonl"
 
 
-def _known_upload_times(root: Root) -> dict[str, int]:
-    """Return sha256 -> upload time, as earlier releases and the downloads still unpublished have it."""
-    known = {}
-    for listing in sorted(root.releases.glob(f"*/{FILE}")):
-        for line in listing.read_text(encoding="ascii").splitlines():
-            record = json.loads(line)
-            if "upload_timestamp" in record:
-                known[record["hash"].removeprefix("sha256=")] = record["upload_timestamp"]
-    return known
+Record = dict[str, object]
 
 
-def _upload_time(pin: Pin, path: Path, known: Mapping[str, int]) -> int | None:
-    facts = path.with_name(f"{path.name}.json")
-    if path.parent.name == "incoming" and facts.is_file():
-        told: int | None = json.loads(facts.read_text(encoding="utf-8")).get("upload_timestamp")
-        return told
-    return known.get(pin.sha256)
+def records(release: Path) -> list[Record]:
+    """Read a release's list; one that is not there or is damaged names nothing."""
+    try:
+        lines = (release / FILE).read_text(encoding="ascii").splitlines()
+        return [record for record in map(json.loads, lines) if isinstance(record, dict)]
+    except (OSError, ValueError):
+        return []
 
 
-def _record(one: Distribution, upload_time: int | None) -> dict[str, object]:
+def published(root: Root) -> dict[str, Record]:
+    """Return sha256 -> record of every file of every release that is kept; the newest release's word counts."""
+    known = [record for release in root.all_releases for record in records(release)]
+    return {str(record.get("hash")).removeprefix("sha256="): record for record in known}
+
+
+def _upload_time(root: Root, one: Distribution, known: Mapping[str, Record]) -> int | None:
+    """Return what the upstream told when the file was fetched, which an earlier run may have done."""
+    records = (_facts(root.incoming / f"{one.filename}.json", one.sha256), known.get(one.sha256, {}))
+    told = (record.get("upload_timestamp") for record in records)
+    return next((moment for moment in told if isinstance(moment, int)), None)
+
+
+def _facts(path: Path, sha256: str) -> Record:
+    try:
+        facts = json.loads(path.read_text(encoding="ascii"))
+    except (OSError, ValueError):
+        return {}
+    return facts if isinstance(facts, dict) and facts.get("sha256") == sha256 else {}
+
+
+def _record(one: Distribution, upload_time: int | None) -> Record:
     metadata = one.metadata and f"sha256={hashlib.sha256(one.metadata).hexdigest()}"
     record: dict[str, object | None] = {
         "filename": one.filename,
@@ -54,17 +68,24 @@ def _record(one: Distribution, upload_time: int | None) -> dict[str, object]:
     return {key: value for key, value in record.items() if value is not None}
 
 
-def _name_problems(records: list[dict[str, object]]) -> Iterator[str]:
-    """Name what dumb-pypi would skip with exit status 0, and names that two files claim."""
-    seen: dict[object, object] = {}
-    for record in records:
-        name = record["filename"]
-        if seen.setdefault(name, record["hash"]) != record["hash"]:
+def _name_problems(pin: Pin, record: Record) -> Iterator[str]:
+    """Say what dumb-pypi would skip, or put on another project's page, with exit status 0."""
+    try:
+        project = Package.create(**record).name
+    except ValueError as error:
+        yield f"{pin}: dumb-pypi writes no page for such a name ({error}); take another version"
+    else:
+        if project != pin.name:
+            yield f"{pin}: dumb-pypi takes {record['filename']} for a file of {project}; take another version"
+
+
+def _clashes(files: Mapping[Pin, Path]) -> Iterator[str]:
+    hashes: dict[str, set[str]] = {}
+    for pin, path in files.items():
+        hashes.setdefault(path.name, set()).add(pin.sha256)
+    for name, different in hashes.items():
+        if len(different) > 1:
             yield f"{name}: locked with two hashes; run make upgrade so that the locks agree"
-        try:
-            Package.create(**record)
-        except ValueError as error:
-            yield f"{name}: dumb-pypi writes no page for such a name ({error}); take another version"
 
 
 def list_files(root: Root, files: Mapping[Pin, Path]) -> tuple[list[Distribution], str]:
@@ -73,19 +94,18 @@ def list_files(root: Root, files: Mapping[Pin, Path]) -> tuple[list[Distribution
     Raises SystemExit with all problems: a file that does not hold what its name and its pin say, a name with two
     hashes, a name that dumb-pypi cannot parse.
     """
-    known = _known_upload_times(root)
-    found: dict[str, tuple[Distribution, dict[str, object]]] = {}
-    problems = []
+    known = published(root)
+    found: dict[str, tuple[Distribution, Record]] = {}
+    problems = list(_clashes(files))
     for pin, path in files.items():
         try:
             one = distribution.read(path, pin.sha256)
         except ValueError as error:
             problems.append(f"{pin}: {error}; take another version")
         else:
-            found[f"{one.filename} {one.sha256}"] = one, _record(one, _upload_time(pin, path, known))
-    ordered = [found[name] for name in sorted(found)]
-    records = [record for _, record in ordered]
-    problems += _name_problems(records)
+            found[one.filename] = one, _record(one, _upload_time(root, one, known))
+            problems += _name_problems(pin, found[one.filename][1])
     if problems:
         raise SystemExit("\n".join(sorted(problems)))
-    return [one for one, _ in ordered], "".join(f"{json.dumps(record, sort_keys=True)}\n" for record in records)
+    ordered = [found[name] for name in sorted(found)]
+    return [one for one, _ in ordered], "".join(f"{json.dumps(record, sort_keys=True)}\n" for _, record in ordered)

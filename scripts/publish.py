@@ -10,9 +10,7 @@ from __future__ import annotations
 import filecmp
 import hashlib
 import itertools
-import json
 import os
-import re
 import shutil
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -20,12 +18,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 from scripts.distribution import Distribution, sha256_of
-from scripts.list_files import FILE
-from scripts.root import Root, sync_folder, write_synced
+from scripts.list_files import records
+from scripts.root import RELEASE_TIME, Root, is_file, is_folder, release_time, remove, sync_folder, write_synced
 
 ID_FILE = "release.txt"
-_ID_TIME = "%Y%m%dT%H%M%SZ"
-_ID = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{12}")
+# From a release's folder. A page, below simple/<project>/ in `web`, reads ../../packages/<file>.
+_POOL = "../../packages"
 # Somebody may still be reading what stopped being live; NFS v3 answers a reader of a deleted file with ESTALE.
 GRACE = timedelta(days=1)
 
@@ -47,7 +45,8 @@ def publish(root: Root, site: Path, files: Sequence[Distribution], paths: Mappin
     added = sum(_add(root, one, paths[one.sha256]) for one in files)
     sync_folder(root.packages)
     live = root.live
-    release = live if live and _same(site, live) else _write_release(root, site, live)
+    unchanged = live and _same(site, live) and _has_own_parts(live, live.name)
+    release = live if live and unchanged else _write_release(root, site, live)
     if release != live:
         _check_pool(root, files)
         _switch(root, release)
@@ -65,30 +64,26 @@ def _add(root: Root, one: Distribution, path: Path) -> bool:
         return False
     _make_way(root, place)
     path.replace(place)
-    path.with_name(f"{path.name}.json").unlink(missing_ok=True)
     return True
 
 
 def _add_sidecar(root: Root, place: Path, data: bytes) -> None:
-    if place.is_file() and not place.is_symlink() and place.read_bytes() == data:
+    if is_file(place) and place.read_bytes() == data:
         return
     _make_way(root, place)
     write_synced(place, data)
 
 
 def _make_way(root: Root, place: Path) -> None:
-    """Move what stands in the way, since it is not what the lock approves."""
+    """Move what stands in the way of a file, since it is not what the lock approves."""
     if _is_taken(place):
-        place.rename(_beside(root.retired / place.name))
+        _move_to_retired(place, _beside(root.retired / place.name))
 
 
-def _move_to_retired(root: Root, path: Path) -> None:
-    """Rename, which a reader's open file survives, and note the time: it may go a day later."""
-    place = root.retired / path.name
-    if _is_taken(place):
-        place.rename(_beside(place))
+def _move_to_retired(path: Path, place: Path) -> None:
+    """Rename, which a reader's open file survives; the time says from when on it may go a day later."""
+    os.utime(path, follow_symlinks=False)
     path.rename(place)
-    os.utime(place, follow_symlinks=False)
 
 
 def _is_taken(place: Path) -> bool:
@@ -96,8 +91,9 @@ def _is_taken(place: Path) -> bool:
 
 
 def _beside(place: Path) -> Path:
-    """Return a free name that is no longer a distribution's, so that nothing restores it."""
-    names = (place.with_name(f"{place.name}.{count}") for count in itertools.count(1))
+    """Return a free name that no distribution has, so that nothing restores it; a stray's own may be of full length."""
+    stem = os.fsdecode(os.fsencode(place.name)[:200])
+    names = (place.with_name(f"{stem}.{count}") for count in itertools.count(1))
     return next(name for name in names if not _is_taken(name))
 
 
@@ -113,7 +109,14 @@ def _same(site: Path, live: Path) -> bool:
 
 
 def _same_file(one: Path, other: Path) -> bool:
-    return other.is_file() and not other.is_symlink() and filecmp.cmp(one, other, shallow=False)
+    return is_file(other) and filecmp.cmp(one, other, shallow=False)
+
+
+def _has_own_parts(release: Path, name: str) -> bool:
+    """Whether the release has what it gets when it is published: its id, and the link to the pool."""
+    told, pool = release / ID_FILE, release / "packages"
+    is_named = is_file(told) and told.read_bytes() == f"{name}\n".encode()
+    return is_named and pool.is_symlink() and str(pool.readlink()) == _POOL
 
 
 def _content_digest(site: Path) -> str:
@@ -123,33 +126,26 @@ def _content_digest(site: Path) -> str:
     return digest.hexdigest()[:12]
 
 
-def _releases(root: Root) -> list[Path]:
-    """List the releases, oldest first."""
-    return sorted(path for path in root.releases.iterdir() if _ID.fullmatch(path.name))
-
-
 def _release_id(root: Root, site: Path) -> str:
     """Name a release after its time, in UTC to the second, and its content; a later one always sorts behind."""
     now = datetime.now(UTC)
-    if releases := _releases(root):
-        now = max(now, _time_of(releases[-1]) + timedelta(seconds=1))
-    return f"{now:{_ID_TIME}}-{_content_digest(site)}"
+    if last := max(map(_time_of, root.all_releases), default=None):
+        now = max(now, last + timedelta(seconds=1))
+    return f"{now:{RELEASE_TIME}}-{_content_digest(site)}"
 
 
 def _write_release(root: Root, site: Path, live: Path | None) -> Path:
     """Write the release's folder under a name that no reader asks for, read it back, and rename it."""
     release = _release_id(root, site)
     temporary = root.releases / f".{release}.new"
+    remove(temporary)
     for name in sorted(_pages(site)):
         _write_page(site / name, temporary / name, live / name if live else None)
-    (temporary / ID_FILE).write_text(f"{release}\n", encoding="ascii")
-    (temporary / "packages").symlink_to("../../packages")
-    for folder in (
-        temporary,
-        *(path for path in temporary.rglob("*") if path.is_dir() and not path.is_symlink()),
-    ):
+    write_synced(temporary / ID_FILE, f"{release}\n".encode())
+    (temporary / "packages").symlink_to(_POOL)
+    for folder in (temporary, *filter(is_folder, temporary.rglob("*"))):
         sync_folder(folder)
-    if not _same(site, temporary):
+    if not _same(site, temporary) or not _has_own_parts(temporary, release):
         raise SystemExit(f"{temporary}: reads back other than it was written; check the disk, then run make index")
     return temporary.rename(root.releases / release)
 
@@ -171,29 +167,56 @@ def _write_page(source: Path, place: Path, previous: Path | None) -> None:
 
 
 def _check_pool(root: Root, files: Sequence[Distribution]) -> None:
-    """Read back every file that the new pages promise."""
-    wrong = [one.filename for one in files if sha256_of(root.packages / one.filename) != one.sha256]
+    """Read back every file that the new pages promise, and its sidecar."""
+    wrong = [one.filename for one in files if not _is_right(root.packages / one.filename, one)]
     if wrong:
         raise SystemExit(f"{root.packages}: {', '.join(wrong)}: reads back other than approved; run make index again")
+
+
+def _is_right(path: Path, one: Distribution) -> bool:
+    sidecar = path.with_name(f"{path.name}.metadata")
+    return sha256_of(path) == one.sha256 and (one.metadata is None or sidecar.read_bytes() == one.metadata)
 
 
 def _switch(root: Root, release: Path) -> None:
     """Point `web` at the release: a link under another name, renamed over the old one (works on NFS)."""
     sync_folder(root.releases)
     link = root.path / ".web.new"
-    link.unlink(missing_ok=True)
+    remove(link)
     link.symlink_to(Path("releases") / release.name)
+    if is_folder(root.web):  # somebody's; no rename replaces a folder by a link
+        _make_way(root, root.web)
     link.rename(root.web)
     sync_folder(root.path)
 
 
 def _retire(root: Root, files: Sequence[Distribution]) -> int:
-    """Move whatever the live pages do not list out of the pool, whoever put it there; returns how many files."""
+    """Move whatever the live pages do not list out of the pool, whoever put it there; returns how many files.
+
+    What a kept release names keeps its name, to be restored by. Anything else gets a name that nothing asks for, so
+    that it never takes the place of such a file.
+    """
     listed = {one.filename for one in files} | {f"{one.filename}.metadata" for one in files if one.metadata is not None}
     strays = [path for path in sorted(root.packages.iterdir()) if path.name not in listed]
+    approved = _approved(root) if strays else {}
     for path in strays:
-        _move_to_retired(root, path)
+        place = root.retired / path.name
+        if path.name in approved and is_file(path) and sha256_of(path) in approved[path.name]:
+            _make_way(root, place)
+            _move_to_retired(path, place)
+        else:
+            _move_to_retired(path, _beside(place))
     return len(strays)
+
+
+def _approved(root: Root) -> dict[str, set[str]]:
+    """Return name -> sha256 of the files and sidecars that the kept releases name; a name may have changed its file."""
+    approved: dict[str, set[str]] = {}
+    for record in itertools.chain.from_iterable(map(records, root.all_releases)):
+        name = str(record.get("filename"))
+        for ending, key in (("", "hash"), (".metadata", "core_metadata")):
+            approved.setdefault(f"{name}{ending}", set()).add(str(record.get(key)).removeprefix("sha256="))
+    return approved
 
 
 def _prune(root: Root, keep: int) -> None:
@@ -201,33 +224,29 @@ def _prune(root: Root, keep: int) -> None:
 
     What a killed run left of a release, and downloads that no lock names any more, were never seen by a reader.
     """
-    releases = _releases(root)
+    releases = root.all_releases
     for release, successor in itertools.pairwise(releases):
         if release not in releases[-keep:] and release != root.live and _is_past(_time_of(successor)):
-            shutil.rmtree(release)
-    needed = {name for release in _releases(root) for name in _listed(release)}
+            # Half a release must not look like one, if we are killed here.
+            release.rename(release.with_name(f".{release.name}.old"))
+    approved = _approved(root)
     for path in sorted(root.retired.iterdir()):
         retired_at = datetime.fromtimestamp(path.lstat().st_mtime, UTC)
-        if path.name.removesuffix(".metadata") not in needed and _is_past(retired_at):
-            _delete(path)
-    for path in (*root.releases.glob(".*.new"), *root.incoming.glob("[!.]*")):
-        _delete(path)
+        # A sidecar is written anew when its file comes back.
+        is_back = is_file(path) and _same_file(path, root.packages / path.name)
+        if (path.name not in approved or is_back) and _is_past(retired_at):
+            remove(path)
+    leftovers = root.releases.glob(".2*"), root.bin.glob(".*.new"), root.incoming.iterdir(), [root.path / ".web.new"]
+    for path in itertools.chain.from_iterable(leftovers):
+        remove(path)
 
 
 def _time_of(release: Path) -> datetime:
-    return datetime.strptime(release.name.partition("-")[0], _ID_TIME).replace(tzinfo=UTC)
+    moment = release_time(release)
+    if moment is None:
+        raise ValueError(release)
+    return moment
 
 
 def _is_past(moment: datetime) -> bool:
     return datetime.now(UTC) - moment > GRACE
-
-
-def _listed(release: Path) -> set[str]:
-    return {json.loads(line)["filename"] for line in (release / FILE).read_text(encoding="ascii").splitlines()}
-
-
-def _delete(path: Path) -> None:
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path)
-    else:
-        path.unlink()

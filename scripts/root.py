@@ -14,11 +14,12 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import re
 import shutil
 import socket
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, NamedTuple
@@ -27,6 +28,8 @@ _MARKER = ".pypi-index"
 _MARKER_TEXT = "pypi-index, layout 1"
 # What a fresh volume may hold before anybody used it.
 _NOT_CONTENT = {"lost+found", ".snapshot"}
+_RELEASE = re.compile(r"(20\d{6}T\d{6}Z)-[0-9a-f]{12}")
+RELEASE_TIME = "%Y%m%dT%H%M%SZ"
 
 
 class Root(NamedTuple):
@@ -71,33 +74,85 @@ class Root(NamedTuple):
 
     @property
     def live(self) -> Path | None:
-        """The release that `web` shows; None before the first."""
-        return self.releases / self.web.readlink().name if self.web.is_symlink() and self.web.exists() else None
+        """The release that `web` shows; None before the first, and where `web` leads elsewhere."""
+        shown = self.path / self.web.readlink() if self.web.is_symlink() else None
+        return shown if shown in self.all_releases else None
+
+    @property
+    def all_releases(self) -> list[Path]:
+        """The releases, oldest first."""
+        found = (path for path in self.releases.glob("*") if is_folder(path))
+        return sorted(path for path in found if release_time(path))
+
+
+def is_folder(path: Path) -> bool:
+    """Whether it is a folder itself, and not a link to one."""
+    return path.is_dir() and not path.is_symlink()
+
+
+def is_file(path: Path) -> bool:
+    """Whether it is a file itself, and not a link to one."""
+    return path.is_file() and not path.is_symlink()
+
+
+def release_time(release: Path) -> datetime | None:
+    """Return when a release was made, as its name says; None where that is no release's name."""
+    try:
+        name = _RELEASE.fullmatch(release.name)
+        return datetime.strptime(name[1], RELEASE_TIME).replace(tzinfo=UTC) if name else None
+    except ValueError:
+        return None
 
 
 def _claim(root: Root) -> None:
     """Make the folder ours if it is new or empty; raises SystemExit if it holds other things."""
     if root.path.exists() and not root.path.is_dir():
         raise SystemExit(f"PYPI_ROOT: {root.path} is not a folder; name a new or empty one")
+    # One look: another run may be making the folder its own just now.
+    others = {path.name for path in root.path.iterdir()} - _NOT_CONTENT if root.path.is_dir() else set()
     marker = root.path / _MARKER
-    if marker.is_file():
+    if _MARKER in others and is_file(marker):
         return
-    if root.path.is_dir() and (others := {path.name for path in root.path.iterdir()} - _NOT_CONTENT):
+    if others:
         raise SystemExit(
             f"PYPI_ROOT: {root.path} holds other things ({', '.join(sorted(others)[:3])}) and no release of ours; "
             "name a new or empty folder"
         )
     root.path.mkdir(parents=True, exist_ok=True)
-    marker.write_text(f"{_MARKER_TEXT}\n", encoding="utf-8")
+    marker.touch()
 
 
 def _wait_for_lock(file: IO[str], path: Path) -> None:
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        owner = file.read().partition("\n")[2].strip() or "another run"
-        print(f"{path}: waiting for {owner}", file=sys.stderr, flush=True)
+        owner = file.read(1000).partition("\n")[2].strip()
+        known = owner if owner.isprintable() and owner else "another run"
+        print(f"{path}: waiting for {known}", file=sys.stderr, flush=True)
         fcntl.flock(file, fcntl.LOCK_EX)
+
+
+def _lock(root: Root) -> IO[str]:
+    """Take the lock and write down who has it; it ends with the file."""
+    # A link in the marker's place would have us write where it leads.
+    descriptor = os.open(root.path / _MARKER, os.O_RDWR | os.O_NOFOLLOW)
+    marker = os.fdopen(descriptor, "r+", encoding="utf-8", errors="replace")
+    _wait_for_lock(marker, root.path)
+    owner = f"process {os.getpid()} on {socket.gethostname()}, since {datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC"
+    marker.seek(0)
+    marker.write(f"{_MARKER_TEXT}\n{owner}\n")
+    marker.truncate()
+    marker.flush()
+    return marker
+
+
+def _make_parts(root: Root) -> None:
+    for part in (root.packages, root.retired, root.incoming, root.releases, root.bin):
+        part.mkdir(exist_ok=True)
+        if part.is_symlink():
+            raise SystemExit(f"PYPI_ROOT: {part} is a link, and what it leads to may not be ours; put a folder there")
+    remove(root.scratch)  # what a killed run left half-written
+    root.scratch.mkdir()
 
 
 @contextmanager
@@ -107,25 +162,24 @@ def opened(path: Path) -> Iterator[Root]:
     Raises SystemExit where the folder holds other things, cannot be written or cannot be locked.
     """
     root = Root(path)
-    try:
-        _claim(root)
-        marker = (path / _MARKER).open("r+", encoding="utf-8")
-    except OSError as error:
-        raise SystemExit(f"PYPI_ROOT: {error.filename}: {error.strerror}; name a folder that can be written") from None
-    with marker:
-        _wait_for_lock(marker, path)
-        owner = f"process {os.getpid()} on {socket.gethostname()}, since {datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC"
-        marker.seek(0)
-        marker.write(f"{_MARKER_TEXT}\n{owner}\n")
-        marker.truncate()
-        marker.flush()
-        for part in (root.packages, root.retired, root.incoming, root.releases, root.bin):
-            part.mkdir(exist_ok=True)
-        # What a killed run left half-written.
-        shutil.rmtree(root.scratch, ignore_errors=True)
-        root.scratch.mkdir()
+    with ExitStack() as stack:
+        try:
+            _claim(root)
+            stack.enter_context(_lock(root))
+            _make_parts(root)
+        except OSError as error:
+            where = error.filename or path
+            raise SystemExit(f"PYPI_ROOT: {where}: {error.strerror}; name a folder that can be written") from None
+        stack.callback(shutil.rmtree, root.scratch, ignore_errors=True)
         yield root
-        shutil.rmtree(root.scratch, ignore_errors=True)
+
+
+def remove(path: Path) -> None:
+    """Remove whatever is at path, or nothing; a link goes, what it leads to stays."""
+    if is_folder(path):
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def sync_folder(path: Path) -> None:
@@ -143,7 +197,8 @@ def sync_folder(path: Path) -> None:
 def write_synced(path: Path, data: bytes, *, executable: bool = False) -> None:
     """Write a file under another name, fsync it, and rename it into place: nobody sees half of it."""
     temporary = path.with_name(f".{path.name}.new")
-    with temporary.open("wb") as file:
+    remove(temporary)
+    with temporary.open("xb") as file:
         file.write(data)
         file.flush()
         os.fsync(file.fileno())

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import filecmp
+import os
 import shutil
 from pathlib import Path
 
 from scripts import CODE
-from scripts.root import Root, write_synced
+from scripts.root import Root, is_file, write_synced
 
 START = CODE / "caddy" / "caddy"
 CADDYFILE = CODE / "caddy" / "Caddyfile"
@@ -21,6 +22,10 @@ def find_caddy(name: str) -> Path:
     return Path(binary).resolve()
 
 
+def _is_staged(source: Path, place: Path) -> bool:
+    return is_file(place) and filecmp.cmp(source, place, shallow=False)
+
+
 def stage(root: Root, caddy: str) -> None:
     """Copy the server's binary, its start and its Caddyfile, by rename, where they differ from what is there."""
     staged = (
@@ -29,5 +34,6 @@ def stage(root: Root, caddy: str) -> None:
         (CADDYFILE, root.bin / "Caddyfile"),
     )
     for source, place in staged:
-        if not place.is_file() or not filecmp.cmp(source, place, shallow=False):
-            write_synced(place, source.read_bytes(), executable=place.name != CADDYFILE.name)
+        executable = place.name != CADDYFILE.name
+        if not _is_staged(source, place) or (executable and not os.access(place, os.X_OK)):
+            write_synced(place, source.read_bytes(), executable=executable)

@@ -1,19 +1,40 @@
-"""Project name -> the files that the upstream's Simple API lists for it, with where and how big they are."""
+"""Project names -> the files that the upstream's Simple API lists for each, with where and how big they are."""
 
 from __future__ import annotations
 
 import json
+import re
+import threading
 import time
-import urllib.parse
-from collections.abc import Iterator, Mapping
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import Future
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from typing import TypeVar
+from urllib.parse import unquote
 
 import requests
 from packaging.utils import canonicalize_name
-from pypi_simple import ACCEPT_JSON_PREFERRED, DistributionPackage, ProjectPage, UnsupportedRepoVersionError
+from pypi_simple import ACCEPT_JSON_PREFERRED, DistributionPackage, ProjectPage
 
 # The largest pages of PyPI have some tens of megabytes.
-MAX_PAGE_BYTES = 200 * 2**20
+MAX_PAGE_BYTES = 100 * 2**20
+_AT_ONCE = 8
 _CHUNK = 2**16
+_CREDENTIALS = re.compile(r"^(\w+://)(?P<both>[^/?#]*)@")
+_REASONS: tuple[tuple[type[Exception], str], ...] = (  # the first that fits
+    (requests.Timeout, "no answer in time"),
+    (requests.exceptions.SSLError, "its certificate is not accepted"),
+    (requests.exceptions.ProxyError, "the proxy cannot be used"),
+    (requests.ConnectionError, "no connection"),
+    (requests.exceptions.ChunkedEncodingError, "the answer breaks off"),
+    (requests.TooManyRedirects, "redirected without end"),
+    (ValueError, "no URL that can be asked"),  # requests has several errors for it
+)
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 
 class UpstreamError(Exception):
@@ -36,64 +57,129 @@ class Upstream:
         self._session.cert = environment.get("PIP_CLIENT_CERT")
         if proxy := environment.get("PIP_PROXY"):
             self._session.proxies = {"http": proxy, "https": proxy}
+            self._session.trust_env = False  # as pip does, or the environment's proxies would win
 
-    def _get(self, url: str, accept: str) -> requests.Response:
+    def _get(self, url: str, headers: Mapping[str, str]) -> requests.Response:
         # REQUESTS_CA_BUNDLE would override the session's certificates, but not a request's; to pip its own come first.
         return self._session.get(
-            url, headers={"Accept": accept}, timeout=self._timeout, verify=self._certificates, stream=True
+            url, headers=headers, timeout=self._timeout, verify=self._certificates, auth=self._auth(url), stream=True
         )
 
-    def files(self, project: str) -> list[DistributionPackage]:
-        """List a project's files; empty where the upstream does not know it. Raises UpstreamError."""
+    def _auth(self, url: str) -> tuple[str, str] | None:
+        """Return the index URL's user and password for the index's own host, as pip uses them."""
+        own = _CREDENTIALS.match(self._url)
+        if own is None or _without_password(url).split("/")[:3] != _without_password(self._url).split("/")[:3]:
+            return None
+        user, _, password = own["both"].partition(":")
+        return unquote(user), unquote(password)
+
+    def pages(self, projects: Iterable[str]) -> dict[str, list[DistributionPackage] | None]:
+        """List the files of each project, None where the upstream does not know it. Raises UpstreamError."""
+        try:
+            return dict(_until(self._deadline, self._files, projects))
+        except TimeoutError as error:
+            raise UpstreamError(f"{_without_password(self._url)}/: {error}; is UPSTREAM right, and up?") from None
+
+    def _files(self, project: str) -> list[DistributionPackage] | None:
         url = f"{self._url}/{canonicalize_name(project)}/"
         try:
-            return self._page(project, url)
-        except requests.RequestException as error:
+            with self._get(url, {"Accept": ACCEPT_JSON_PREFERRED}) as response:
+                if response.status_code == requests.codes.not_found:
+                    return None
+                response.raise_for_status()
+                data = b"".join(self._chunks(response, MAX_PAGE_BYTES, f"{_without_password(url)}: the page"))
+        except OSError as error:
             raise UpstreamError(f"{_without_password(url)}: {_reason(error)}; is UPSTREAM right, and up?") from None
-        except (UnsupportedRepoVersionError, ValueError, TypeError, KeyError, AttributeError):
+        try:
+            return _parse(project, response.headers.get("Content-Type", ""), data, response.url)
+        except Exception:  # what the parsers raise for a page that is none is not documented
             raise UpstreamError(
                 f"{_without_password(url)}: not a page of a package index; is UPSTREAM right?"
             ) from None
 
-    def _page(self, project: str, url: str) -> list[DistributionPackage]:
-        with self._get(url, ACCEPT_JSON_PREFERRED) as response:
-            if response.status_code == requests.codes.not_found:
-                return []
-            response.raise_for_status()
-            text = b"".join(self._chunks(response, MAX_PAGE_BYTES)).decode("utf-8")
-            kind = response.headers.get("Content-Type", "").partition(";")[0]
-            if kind.endswith("json"):
-                return ProjectPage.from_json_data(json.loads(text), response.url).packages
-            if kind not in {"text/html", "application/vnd.pypi.simple.v1+html"}:
-                raise ValueError(kind)
-            return ProjectPage.from_html(project, text, response.url).packages
-
-    def download(self, url: str, limit: int) -> Iterator[bytes]:
-        """Yield a file's bytes, at most limit of them. Raises UpstreamError."""
+    def download(self, url: str, limit: int, place: Path, show: Callable[[], None]) -> None:
+        """Write a file to place, at most limit bytes of it; show is called after each piece. Raises UpstreamError."""
         try:
-            with self._get(url, "*/*") as response:
+            list(_until(self._deadline, lambda file: self._save(url, limit, file, show), [place]))
+        except TimeoutError as error:
+            raise UpstreamError(str(error)) from None
+
+    def _save(self, url: str, limit: int, place: Path, show: Callable[[], None]) -> None:
+        try:
+            with self._get(url, {"Accept-Encoding": "identity"}) as response, place.open("wb") as file:
                 response.raise_for_status()
-                yield from self._chunks(response, limit)
+                # Some servers say gzip of every .tar.gz; unpacked it would not be the file that was locked.
+                response.raw.headers.pop("Content-Encoding", None)
+                for chunk in self._chunks(response, limit, "the download"):
+                    file.write(chunk)
+                    show()
         except requests.RequestException as error:
             raise UpstreamError(_reason(error)) from None
 
-    def _chunks(self, response: requests.Response, limit: int) -> Iterator[bytes]:
+    def _chunks(self, response: requests.Response, limit: int, what: str) -> Iterator[bytes]:
         seen = 0
         for chunk in response.iter_content(_CHUNK):
             seen += len(chunk)
             if seen > limit:
-                raise UpstreamError(f"{_without_password(response.url)}: more than the {limit} bytes expected")
+                raise UpstreamError(f"{what} is larger than {limit} bytes")
             if time.monotonic() > self._deadline:
-                raise UpstreamError(f"{_without_password(response.url)}: not done within FETCH_TIMEOUT")
+                raise UpstreamError(f"{what} is not done within FETCH_TIMEOUT")
             yield chunk
 
 
+def _until(deadline: float, work: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[tuple[Item, Result]]:
+    """Yield each item with its result, and give up at the deadline, whatever a thread still waits for.
+
+    A socket's time-out starts anew with every byte, so that alone it bounds nothing. The threads are daemons: nobody
+    waits for them at the deadline or on Ctrl-C.
+    """
+    waiting = deque(items)
+    done: SimpleQueue[tuple[Item, Future[Result]]] = SimpleQueue()
+
+    def serve() -> None:
+        while waiting:
+            try:
+                item = waiting.popleft()
+            except IndexError:  # another thread was faster
+                return
+            future: Future[Result] = Future()
+            try:
+                future.set_result(work(item))
+            except Exception as error:
+                future.set_exception(error)
+            done.put((item, future))
+
+    count = len(waiting)
+    for _ in range(min(_AT_ONCE, count)):
+        threading.Thread(target=serve, daemon=True).start()
+    try:
+        for _ in range(count):
+            item, future = done.get(timeout=max(0.0, deadline - time.monotonic()))
+            yield item, future.result()
+    except Empty:
+        raise TimeoutError("not done within FETCH_TIMEOUT") from None
+    finally:
+        waiting.clear()
+
+
+def _parse(project: str, content_type: str, data: bytes, url: str) -> list[DistributionPackage]:
+    kind = content_type.partition(";")[0].strip().lower()
+    if kind.endswith("json"):
+        return ProjectPage.from_json_data(json.loads(data.decode("utf-8")), url).packages
+    if kind not in {"text/html", "application/vnd.pypi.simple.v1+html"}:
+        raise ValueError(kind)
+    return ProjectPage.from_html(project, data.decode("utf-8"), url).packages
+
+
 def _without_password(url: str) -> str:
-    parts = urllib.parse.urlsplit(url)
-    return urllib.parse.urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+    # urlsplit would raise an error for some of what a person may write as UPSTREAM.
+    return _CREDENTIALS.sub(r"\1", url)
 
 
-def _reason(error: requests.RequestException) -> str:
-    if error.response is not None:
+def _reason(error: OSError) -> str:
+    if isinstance(error, requests.HTTPError) and error.response is not None:
         return f"HTTP {error.response.status_code}"
-    return type(error).__name__
+    if found := next((reason for kind, reason in _REASONS if isinstance(error, kind)), None):
+        return found
+    # A requests error's text may hold the URL with its password.
+    return type(error).__name__ if isinstance(error, requests.RequestException) else str(error)

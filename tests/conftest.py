@@ -47,9 +47,7 @@ class Checkout:
 
 
 @pytest.fixture(autouse=True)
-def _no_settings_of_the_user(
-    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def _no_settings_of_the_user(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Keep the user's indexes, proxies and caches out of the tests, except those that are about the real registry."""
     if request.node.get_closest_marker("live"):
         return

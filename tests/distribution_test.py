@@ -1,0 +1,253 @@
+"""scripts/distribution.py: what a wheel or sdist says of itself is read without running it, and nothing is believed."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import random
+import tarfile
+import tracemalloc
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+from distributions import Distribution, core_metadata, sdist, wheel
+
+from scripts import distribution
+from scripts.distribution import MAX_METADATA_BYTES
+
+INFO = "alpha-1.0.dist-info/METADATA"
+NAME = "alpha-1.0-py3-none-any.whl"
+
+
+def problem(path: Path) -> str:
+    with pytest.raises(ValueError) as caught:  # noqa: PT011 (the whole text is compared)
+        distribution.read(path, "0" * 64)
+    return str(caught.value)
+
+
+def wheel_of(folder: Path, members: Mapping[str, bytes], compression: int = zipfile.ZIP_DEFLATED) -> Path:
+    path = folder / NAME
+    with zipfile.ZipFile(path, "w", compression) as archive:
+        for name, data in members.items():
+            archive.writestr(name, data)
+    return path
+
+
+def sdist_of(folder: Path, *members: tuple[str, bytes]) -> Path:
+    path = folder / "alpha-1.0.tar.gz"
+    with tarfile.open(path, "w:gz") as archive:
+        for name, data in members:
+            info = tarfile.TarInfo(name)
+            info.size = len(data)
+            archive.addfile(info, io.BytesIO(data))
+    return path
+
+
+def test_a_wheel_is_read(tmp_path: Path) -> None:
+    one = wheel("Alpha.Beta", "1.0", requires=["gamma>=1; python_version<'3.9'"], requires_python=">=3.8")
+    assert distribution.read(one.save(tmp_path), one.sha256) == distribution.Distribution(
+        filename="alpha_beta-1.0-py3-none-any.whl",
+        sha256=one.sha256,
+        metadata=one.metadata,
+        requires_dist=("gamma>=1; python_version<'3.9'",),
+        requires_python=">=3.8",
+    )
+
+
+@pytest.mark.parametrize("suffix", [".tar.gz", ".zip"])
+def test_an_sdist_is_read_without_its_needs_which_only_a_build_tells(tmp_path: Path, suffix: str) -> None:
+    one = sdist("alpha", "1.0", requires=["gamma"], requires_python=">=3.8")
+    path = tmp_path / f"alpha-1.0{suffix}"
+    if suffix == ".tar.gz":
+        path.write_bytes(one.data)
+    else:
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr("alpha-1.0/PKG-INFO", one.metadata)
+    expected = distribution.Distribution(path.name, one.sha256, None, (), ">=3.8")
+    assert distribution.read(path, one.sha256) == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "version"), [("beta", "1.0"), ("alpha", "2.0"), ("alpha\n beta", "1.0"), ("alpha", "one"), ("", "")]
+)
+def test_metadata_that_says_another_release_is_refused(tmp_path: Path, name: str, version: str) -> None:
+    one = wheel("alpha", "1.0", metadata=core_metadata(name, version))
+    assert problem(one.save(tmp_path)) == (f"{NAME}: {INFO} says {name!r} {version!r}, the file name says alpha 1.0")
+
+
+def test_a_name_that_stands_twice_is_none(tmp_path: Path) -> None:
+    one = wheel("alpha", "1.0", metadata=core_metadata("alpha", "1.0", headers="Name: beta"))
+    assert problem(one.save(tmp_path)) == f"{NAME}: {INFO} says '' '1.0', the file name says alpha 1.0"
+
+
+def test_another_spelling_of_the_same_release_is_accepted(tmp_path: Path) -> None:
+    one = wheel("alpha-beta", "1.0", metadata=core_metadata("Alpha.Beta", "1.0.0"))
+    assert distribution.read(one.save(tmp_path), one.sha256).metadata == one.metadata
+
+
+def test_metadata_that_is_not_utf_8_is_refused(tmp_path: Path) -> None:
+    one = wheel("alpha", "1.0", metadata=core_metadata("alpha", "1.0") + b"Summary: caf\xe9\n")
+    assert problem(one.save(tmp_path)) == f"{NAME}: {INFO} is not UTF-8"
+
+
+@pytest.mark.parametrize(
+    "members",
+    [
+        {},
+        {"METADATA": b""},
+        {"alpha-1.0.dist-info/metadata": b""},
+        {"x/alpha-1.0.dist-info/METADATA": b""},
+        {"alpha-1.0.dist-info\n/METADATA": b""},
+    ],
+)
+def test_a_wheel_without_metadata_is_refused(tmp_path: Path, members: dict[str, bytes]) -> None:
+    path = wheel_of(tmp_path, members)
+    assert problem(path) == f"{NAME} holds 0 dist-info/METADATA; a wheel holds one"
+
+
+def test_a_wheel_with_two_dist_infos_is_refused(tmp_path: Path) -> None:
+    good = core_metadata("alpha", "1.0")
+    path = wheel_of(tmp_path, {INFO: good, "beta-1.0.dist-info/METADATA": good})
+    assert problem(path) == f"{NAME} holds 2 dist-info/METADATA; a wheel holds one"
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+def test_a_wheel_with_its_metadata_twice_is_refused(tmp_path: Path) -> None:
+    path = wheel_of(tmp_path, {INFO: core_metadata("alpha", "1.0")})
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr(INFO, core_metadata("alpha", "1.0", requires=["evil"]))
+    assert problem(path) == f"{NAME} holds 2 dist-info/METADATA; a wheel holds one"
+
+
+@pytest.mark.parametrize("folder", ["beta-1.0", "alpha-2.0", "alpha", "alpha-one"])
+def test_a_dist_info_of_another_release_is_refused(tmp_path: Path, folder: str) -> None:
+    path = wheel_of(tmp_path, {f"{folder}.dist-info/METADATA": core_metadata("alpha", "1.0")})
+    assert problem(path) == f"{NAME} holds {folder}.dist-info, which its name does not match"
+
+
+def test_metadata_of_any_size_takes_little_memory(tmp_path: Path) -> None:
+    path = wheel_of(tmp_path, {INFO: bytes(100 * 2**20)})
+    tracemalloc.start()
+    try:
+        text = problem(path)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert text == f"{NAME}: {INFO} is larger than {MAX_METADATA_BYTES} bytes"
+    assert peak < 5 * MAX_METADATA_BYTES
+
+
+@pytest.mark.parametrize("compression", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_a_compression_that_cannot_be_bounded_is_refused(tmp_path: Path, compression: int) -> None:
+    path = wheel_of(tmp_path, {INFO: core_metadata("alpha", "1.0")}, compression)
+    assert problem(path) == f"{NAME}: {INFO} is neither stored nor deflated, as wheels are"
+
+
+@pytest.mark.parametrize("text", ["3.8 or newer", ">=3.*", "<script>"])
+def test_a_requires_python_that_is_no_specifier_is_refused(tmp_path: Path, text: str) -> None:
+    one = wheel("alpha", "1.0", requires_python=text)
+    assert problem(one.save(tmp_path)) == (
+        f"{NAME}: {INFO} has the Requires-Python {text!r}, which is no version specifier"
+    )
+
+
+@pytest.mark.parametrize("text", ["gamma >=", "-r other.txt", "gamma; python_version", "../gamma", "gamma>=1\n beta"])
+def test_a_requires_dist_that_is_no_requirement_is_refused(tmp_path: Path, text: str) -> None:
+    one = wheel("alpha", "1.0", requires=["fine", text])
+    assert problem(one.save(tmp_path)) == (f"{NAME}: {INFO} has the Requires-Dist {text!r}, which is no requirement")
+
+
+def test_what_is_no_archive_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / NAME
+    path.write_bytes(b"no zip at all")
+    assert problem(path) == f"{NAME} is not a sound archive: File is not a zip file"
+    path = tmp_path / "alpha-1.0.tar.gz"
+    path.write_bytes(b"no gzip at all")
+    assert problem(path).startswith("alpha-1.0.tar.gz is not a sound archive: ")
+
+
+def test_a_wheel_that_asks_for_a_password_is_refused(tmp_path: Path) -> None:
+    path = wheel_of(tmp_path, {INFO: core_metadata("alpha", "1.0")})
+    data = path.read_bytes()
+    for signature, offset in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        at = data.index(signature) + offset
+        data = data[:at] + bytes([data[at] | 1]) + data[at + 1 :]
+    path.write_bytes(data)
+    assert problem(path) == (
+        f"{NAME} is not a sound archive: File '{INFO}' is encrypted, password required for extraction"
+    )
+
+
+@pytest.mark.parametrize("one", [wheel("alpha", "1.0"), sdist("alpha", "1.0")], ids=["wheel", "sdist"])
+def test_a_damaged_archive_is_read_or_refused_but_no_other_error_comes(tmp_path: Path, one: Distribution) -> None:
+    chance = random.Random(20)  # noqa: S311 (the same damage each time)
+    path = tmp_path / one.filename
+    refused = 0
+    for _ in range(1500):
+        data = bytearray(one.data)
+        for _ in range(chance.randint(1, 4)):
+            data[chance.randrange(len(data))] = chance.randrange(256)
+        path.write_bytes(data[: chance.choice([len(data), chance.randrange(len(data))])])
+        try:
+            assert distribution.read(path, one.sha256).filename == one.filename
+        except ValueError as error:
+            assert str(error)  # noqa: PT017 (some damage is harmless)
+            refused += 1
+    assert refused > 500
+
+
+def test_an_sdist_without_pkg_info_is_refused(tmp_path: Path) -> None:
+    path = sdist_of(tmp_path, ("alpha-1.0/setup.py", b""), ("PKG-INFO", b""), ("../alpha-1.0/PKG-INFO", b""))
+    assert problem(path) == "alpha-1.0.tar.gz holds no alpha-1.0/PKG-INFO"
+
+
+def test_an_sdist_s_link_is_not_followed(tmp_path: Path) -> None:
+    path = tmp_path / "alpha-1.0.tar.gz"
+    with tarfile.open(path, "w:gz") as archive:
+        info = tarfile.TarInfo("alpha-1.0/PKG-INFO")
+        info.type, info.linkname = tarfile.SYMTYPE, "/etc/passwd"
+        archive.addfile(info)
+    assert problem(path) == "alpha-1.0.tar.gz holds no alpha-1.0/PKG-INFO"
+
+
+@pytest.mark.parametrize("kind", [tarfile.XHDTYPE, tarfile.GNUTYPE_LONGNAME])
+def test_a_header_of_any_size_in_an_sdist_takes_little_memory(tmp_path: Path, kind: bytes) -> None:
+    header = tarfile.TarInfo("x")
+    header.type, header.size = kind, 300 * 2**20
+    path = tmp_path / "alpha-1.0.tar.gz"
+    with gzip.open(path, "wb", compresslevel=1) as stream:
+        stream.write(header.tobuf())
+        stream.write(bytes(300 * 2**20))
+    tracemalloc.start()
+    try:
+        text = problem(path)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert text == "alpha-1.0.tar.gz is not a sound archive: a header is too large"
+    assert peak < 5 * MAX_METADATA_BYTES
+
+
+def test_pkg_info_of_any_size_takes_little_memory(tmp_path: Path) -> None:
+    path = sdist_of(tmp_path, ("alpha-1.0/PKG-INFO", bytes(100 * 2**20)))
+    assert problem(path) == f"alpha-1.0.tar.gz: alpha-1.0/PKG-INFO is larger than {MAX_METADATA_BYTES} bytes"
+
+
+@pytest.mark.parametrize(
+    ("filename", "name", "version"),
+    [
+        ("alpha-1.0-py3-none-any.whl", "alpha", "1.0"),
+        (
+            "Alpha_Beta-1!2.0+local.1-1-cp312-abi3-manylinux_2_17_x86_64.manylinux2014_x86_64.whl",
+            "alpha-beta",
+            "1!2.0+local.1",
+        ),
+        ("alpha.beta-1.0.post1.tar.gz", "alpha-beta", "1.0.post1"),
+        ("alpha-1.zip", "alpha", "1"),
+    ],
+)
+def test_a_file_name_tells_name_and_version(filename: str, name: str, version: str) -> None:
+    found = distribution.parse_filename(filename)
+    assert (found[0], str(found[1])) == (name, version)

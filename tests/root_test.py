@@ -1,0 +1,346 @@
+"""scripts/root.py and stage.py: whose folder it is, who works on it now, and what happens when it cannot be written."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from approved import approve
+from conftest import Checkout
+from distributions import Distribution, wheel
+from index_test import refusal, tree
+from upstream import Upstream
+
+from scripts import CODE
+
+ALPHA = wheel("alpha", "1.0")
+SUMMARY = r"published \d{8}T\d{6}Z-[0-9a-f]{12}: 1 projects, 1 files"
+Mount = Callable[[str], Path]
+
+
+@pytest.fixture
+def mounted(tmp_path: Path) -> Iterator[Mount]:
+    """Mount a small file system in memory, with options such as size=1m."""
+    place = tmp_path / "disk"
+    place.mkdir()
+
+    def mount(options: str) -> Path:
+        command = ("mount", "--types=tmpfs", f"--options={options}", "tmpfs", str(place))
+        done = subprocess.run(command, check=False, capture_output=True, text=True)
+        if done.returncode:
+            pytest.skip(f"no file system can be mounted here: {done.stderr.strip()}")
+        return place
+
+    yield mount
+    if os.path.ismount(place):
+        subprocess.run(("umount", "--lazy", str(place)), check=True)
+
+
+@pytest.fixture
+def approved(checkout: Checkout, upstream: Upstream) -> Checkout:
+    upstream.add(ALPHA)
+    approve(ALPHA)
+    return checkout
+
+
+def without_note(folder: Path) -> dict[str, bytes]:
+    return {path: data for path, data in tree(folder).items() if not path.startswith("incoming/")}
+
+
+# Whose folder it is
+
+
+def test_a_folder_with_other_things_in_it_is_refused_and_untouched(approved: Checkout) -> None:
+    for name in ("d", "c", "b", "a"):
+        (approved.root / name).mkdir(parents=True)
+    (approved.root / "a" / "thesis.tex").write_text("precious")
+    before = sorted(approved.root.rglob("*"))
+    assert refusal(approved) == (
+        f"PYPI_ROOT: {approved.root} holds other things (a, b, c) and no release of ours; name a new or empty folder"
+    )
+    assert sorted(approved.root.rglob("*")) == before
+
+
+@pytest.mark.parametrize("kind", ["file", "folder of others", "checkout"])
+def test_what_is_no_folder_of_ours_is_refused(approved: Checkout, kind: str) -> None:
+    approved.root.mkdir()
+    match kind:
+        case "file":
+            approved.root.rmdir()
+            approved.root.write_text("precious")
+            assert refusal(approved) == f"PYPI_ROOT: {approved.root} is not a folder; name a new or empty one"
+            assert approved.root.read_text() == "precious"
+        case "folder of others":
+            # Named as ours are, but it is a folder.
+            (approved.root / ".pypi-index").mkdir()
+            assert refusal(approved) == (
+                f"PYPI_ROOT: {approved.root} holds other things (.pypi-index) and no release of ours; "
+                "name a new or empty folder"
+            )
+        case _:
+            assert refusal(approved, "--root=") == (
+                "PYPI_ROOT: . holds other things (locks, packages.yaml, requirements.in) and no release of ours; "
+                "name a new or empty folder"
+            )
+
+
+@pytest.mark.parametrize("name", ["lost+found", ".snapshot"])
+def test_a_fresh_volume_is_taken(approved: Checkout, name: str) -> None:
+    (approved.root / name).mkdir(parents=True)
+    assert approved.index() == 0
+    assert (approved.root / name).is_dir()
+
+
+def test_a_new_folder_is_made_with_its_parents(approved: Checkout) -> None:
+    approved.root = approved.root / "some" / "where else"
+    assert approved.index() == 0
+    assert (approved.root / "web" / "packages" / ALPHA.filename).read_bytes() == ALPHA.data
+
+
+def test_a_folder_that_a_killed_first_run_claimed_is_taken(approved: Checkout) -> None:
+    approved.root.mkdir()
+    (approved.root / ".pypi-index").touch()
+    assert approved.index() == 0
+
+
+def test_the_folder_may_be_reached_by_a_link(approved: Checkout, tmp_path: Path) -> None:
+    (tmp_path / "volume").mkdir()
+    approved.root.symlink_to(tmp_path / "volume")
+    assert approved.index() == 0
+    assert (tmp_path / "volume" / "web" / "packages" / ALPHA.filename).read_bytes() == ALPHA.data
+
+
+@pytest.mark.parametrize("part", ["packages", "retired", "incoming", "releases", "bin"])
+def test_a_part_that_leads_elsewhere_is_refused_and_what_is_there_untouched(
+    approved: Checkout, tmp_path: Path, part: str
+) -> None:
+    approved.index()
+    (tmp_path / "home").mkdir()
+    (tmp_path / "home" / "thesis.tex").write_text("precious")
+    os.utime(tmp_path / "home" / "thesis.tex", (0, 0))
+    shutil.rmtree(approved.root / part)
+    (approved.root / part).symlink_to(tmp_path / "home")
+    assert refusal(approved) == (
+        f"PYPI_ROOT: {approved.root / part} is a link, and what it leads to may not be ours; put a folder there"
+    )
+    assert tree(tmp_path / "home") == {"thesis.tex": b"precious"}
+
+
+def test_the_marker_is_not_written_through_a_link(approved: Checkout, tmp_path: Path) -> None:
+    approved.index()
+    (tmp_path / "thesis.tex").write_text("precious")
+    (approved.root / ".pypi-index").unlink()
+    (approved.root / ".pypi-index").symlink_to(tmp_path / "thesis.tex")
+    refusal(approved)
+    assert (tmp_path / "thesis.tex").read_text() == "precious"
+
+
+# Two runs at once
+
+
+def second_run(checkout: Checkout) -> subprocess.Popen[str]:
+    command = (
+        *(sys.executable, "-m", "scripts.index", f"--root={checkout.root}", f"--upstream={checkout.upstream.url}"),
+        f"--caddy={sys.executable}",
+    )
+    environment = os.environ | {"PYTHONPATH": str(CODE)}
+    return subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
+
+
+@pytest.mark.parametrize(
+    ("note", "owner"),
+    [
+        (
+            "pypi-index, layout 1\nprocess 12 on elsewhere, since 2026-01-02 03:04:05 UTC\n",
+            "process 12 on elsewhere, since 2026-01-02 03:04:05 UTC",
+        ),
+        ("", "another run"),
+        ("pypi-index, layout 1\n\x1b[2Jevil\n", "another run"),
+        ("pypi-index, layout 1\none\ntwo\n", "another run"),
+    ],
+)
+def test_a_second_run_waits_and_says_for_whom(approved: Checkout, note: str, owner: str) -> None:
+    approved.root.mkdir()
+    marker = approved.root / ".pypi-index"
+    marker.write_text(note)
+    with marker.open("r+") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        with second_run(approved) as process:
+            assert process.stderr is not None
+            line = process.stderr.readline()
+            names = [path.name for path in approved.root.iterdir()]
+            fcntl.flock(held, fcntl.LOCK_UN)
+            text = process.stderr.read()
+    assert line == f"{approved.root}: waiting for {owner}\n"
+    assert names == [".pypi-index"]
+    assert process.returncode == 0
+    assert re.fullmatch(rf"{approved.root}: {SUMMARY} \(1 added, 0 retired\)\n", text)
+
+
+def test_a_run_writes_down_who_it_is(approved: Checkout) -> None:
+    approved.root.mkdir()
+    (approved.root / ".pypi-index").write_text("pypi-index, layout 1\nsomebody with a much longer name\n" + "x" * 1000)
+    approved.index()
+    assert re.fullmatch(
+        rf"pypi-index, layout 1\nprocess {os.getpid()} on \S+, since \d{{4}}-\d\d-\d\d \d\d:\d\d:\d\d UTC\n",
+        (approved.root / ".pypi-index").read_text(),
+    )
+
+
+def test_many_first_runs_at_once_all_succeed_and_publish_once(approved: Checkout) -> None:
+    runs = [second_run(approved) for _ in range(4)]
+    texts = [run.communicate()[1] for run in runs]
+    assert [run.returncode for run in runs] == [0] * 4
+    assert len([text for text in texts if "1 added" in text]) == 1
+    assert len(list((approved.root / "releases").iterdir())) == 1
+
+
+# What cannot be written
+
+
+def test_a_place_that_cannot_be_written_is_named(approved: Checkout) -> None:
+    approved.root = Path("/proc/no/such/place")
+    assert refusal(approved) == ("PYPI_ROOT: /proc/no: No such file or directory; name a folder that can be written")
+
+
+def test_a_read_only_volume_is_named(approved: Checkout, mounted: Mount) -> None:
+    approved.root = mounted("ro,size=1m")
+    assert refusal(approved) == (
+        f"PYPI_ROOT: {approved.root}/.pypi-index: Read-only file system; name a folder that can be written"
+    )
+
+
+def test_a_volume_that_became_read_only_is_named_and_still_serves(approved: Checkout, mounted: Mount) -> None:
+    approved.root = mounted("size=4m")
+    approved.index()
+    before = tree(approved.root)
+    command = ("mount", "--options=remount,ro", str(approved.root))
+    subprocess.run(command, check=True)
+    assert refusal(approved) == (
+        f"PYPI_ROOT: {approved.root}/.pypi-index: Read-only file system; name a folder that can be written"
+    )
+    assert tree(approved.root) == before
+
+
+def fill(disk: Path, leave: int = 0) -> None:
+    with (disk / "ballast").open("wb", buffering=0) as file:
+        try:
+            while True:
+                file.write(bytes(4096))
+        except OSError:
+            file.truncate(max(0, file.tell() - leave))
+
+
+@pytest.mark.parametrize("leave", range(0, 20 * 4096, 2 * 4096))
+def test_on_a_full_disk_what_is_published_stays_and_the_path_is_named(
+    approved: Checkout, upstream: Upstream, mounted: Mount, leave: int
+) -> None:
+    approved.root = mounted("size=1m") / "shared"
+    approved.index()
+    before, shown = without_note(approved.root), str((approved.root / "web").readlink())
+    others = [upstream.add(wheel(name, "1.0")) for name in ("beta", "gamma", "delta")]
+    approve(ALPHA, *others)
+    fill(approved.root.parent, leave)
+    try:
+        approved.index()
+    except SystemExit as ended:
+        text = str(ended)
+        assert re.fullmatch(
+            rf"{approved.root}[^:\n]*: No space left on device; mend that, then run make index again"
+            rf"|PYPI_ROOT: {approved.root}[^:\n]*: No space left on device; name a folder that can be written",
+            text,
+        )
+        after = without_note(approved.root)
+        assert {path: after.get(path) for path in before} == before
+        assert str((approved.root / "web").readlink()) == shown
+    (approved.root.parent / "ballast").unlink()
+    approved.index()
+    assert {path.name for path in (approved.root / "packages").glob("*.whl")} == {
+        one.filename for one in (ALPHA, *others)
+    }
+    assert [path.name for part in ("incoming", "releases", "bin") for path in (approved.root / part).glob(".*")] == []
+
+
+@pytest.mark.parametrize(
+    "big",
+    [
+        wheel("beta", "1.0", files={"beta.py": bytes(3_000_000)}),
+        wheel("beta", "1.0", files={"beta.py": bytes(1_200_000)}),  # pip has it twice for a moment
+        Distribution("beta-1.0.tar.gz", bytes(3_000_000), b"Name: beta\n"),  # we read it, and not pip
+    ],
+    ids=["wheel", "wheel that fits once", "sdist"],
+)
+def test_a_download_that_fills_the_disk_is_one_sentence(
+    approved: Checkout, upstream: Upstream, mounted: Mount, big: Distribution
+) -> None:
+    approved.root = mounted("size=2m") / "shared"
+    approved.index()
+    before = without_note(approved.root)
+    upstream.add(big)
+    approved.write(
+        packages_yaml='python_versions: ["3.12"]\nplatforms: [manylinux_2_28_x86_64]\nallow_sdists: [beta]\n'
+    )
+    approve(ALPHA, big)
+    assert re.fullmatch(
+        rf"{approved.root}[^:\n]*: No space left on device; mend that, then run make index again", refusal(approved)
+    )
+    assert without_note(approved.root) == before
+    assert list((approved.root / "incoming").iterdir()) == []
+
+
+# What is staged for the server
+
+
+def test_the_server_s_files_are_staged(approved: Checkout) -> None:
+    program = Path(sys.executable).resolve()
+    approved.index(f"--caddy={program}")
+    staged = approved.root / "bin"
+    assert tree(staged) == {
+        "Caddyfile": (CODE / "caddy" / "Caddyfile").read_bytes(),
+        "caddy": (CODE / "caddy" / "caddy").read_bytes(),
+        "caddy-server": program.read_bytes(),
+    }
+    assert [os.access(staged / name, os.X_OK) for name in ("Caddyfile", "caddy", "caddy-server")] == [False, True, True]
+
+
+def test_what_is_staged_is_not_written_again(approved: Checkout) -> None:
+    approved.index()
+    staged = approved.root / "bin"
+    before = {path: (path.stat().st_ino, path.stat().st_mtime_ns) for path in staged.iterdir()}
+    approved.index()
+    assert {path: (path.stat().st_ino, path.stat().st_mtime_ns) for path in staged.iterdir()} == before
+
+
+@pytest.mark.parametrize("damage", ["bytes", "mode", "link", "gone"])
+def test_a_staged_file_that_somebody_changed_is_staged_again(approved: Checkout, tmp_path: Path, damage: str) -> None:
+    approved.index()
+    place = approved.root / "bin" / "caddy-server"
+    good = place.read_bytes()
+    match damage:
+        case "bytes":
+            place.write_bytes(b"evil")
+        case "mode":
+            place.chmod(0o644)
+        case "link":
+            place.rename(tmp_path / "theirs")
+            place.symlink_to(tmp_path / "theirs")
+        case _:
+            place.unlink()
+    approved.index()
+    assert not place.is_symlink()
+    assert place.read_bytes() == good
+    assert os.access(place, os.X_OK)
+
+
+def test_a_caddy_that_is_not_there_is_named(approved: Checkout) -> None:
+    assert refusal(approved, "--caddy=/no/such/caddy") == (
+        "CADDY: /no/such/caddy is no program; name Caddy's binary, or leave CADDY out"
+    )
+    assert not (approved.root / "web").is_symlink()
