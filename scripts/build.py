@@ -31,13 +31,7 @@ def build(listing: str, site: Path) -> None:
     site.mkdir()
     (site / FILE).write_text(listing, encoding="ascii")
     command = (
-        *(
-            sys.executable,
-            "-m",
-            "dumb_pypi.main",
-            f"--package-list-json={site / FILE}",
-            f"--output-dir={site}",
-        ),
+        *(sys.executable, "-m", "dumb_pypi.main", f"--package-list-json={site / FILE}", f"--output-dir={site}"),
         *(f"--packages-url={PACKAGES_URL}", "--title=Python package index"),
         *("--no-generate-timestamp", "--no-per-release-json"),
     )

@@ -17,8 +17,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import NamedTuple
 
+from scripts import pool
 from scripts.distribution import Distribution, sha256_of
-from scripts.list_files import records
 from scripts.root import RELEASE_TIME, Root, is_file, is_folder, release_time, remove, sync_folder, write_synced
 
 ID_FILE = "release.txt"
@@ -42,59 +42,17 @@ def publish(root: Root, site: Path, files: Sequence[Distribution], paths: Mappin
 
     Raises OSError where the shared folder cannot be written; what was live then still is.
     """
-    added = sum(_add(root, one, paths[one.sha256]) for one in files)
+    added = sum(pool.add(root, one, paths[one.sha256]) for one in files)
     sync_folder(root.packages)
     live = root.live
     unchanged = live and _same(site, live) and _has_own_parts(live, live.name)
     release = live if live and unchanged else _write_release(root, site, live)
     if release != live:
-        _check_pool(root, files)
+        pool.check(root, files)
         _switch(root, release)
-    retired = _retire(root, files)
+    retired = pool.retire(root, files)
     _prune(root, keep)
     return Published(release.name, release != live, added, retired)
-
-
-def _add(root: Root, one: Distribution, path: Path) -> bool:
-    """Put one file and its sidecar into the pool; returns whether the file is new there."""
-    place = root.packages / one.filename
-    if one.metadata is not None:
-        _add_sidecar(root, place.with_name(f"{place.name}.metadata"), one.metadata)
-    if path == place:
-        return False
-    _make_way(root, place)
-    path.replace(place)
-    return True
-
-
-def _add_sidecar(root: Root, place: Path, data: bytes) -> None:
-    if is_file(place) and place.read_bytes() == data:
-        return
-    _make_way(root, place)
-    write_synced(place, data)
-
-
-def _make_way(root: Root, place: Path) -> None:
-    """Move what stands in the way of a file, since it is not what the lock approves."""
-    if _is_taken(place):
-        _move_to_retired(place, _beside(root.retired / place.name))
-
-
-def _move_to_retired(path: Path, place: Path) -> None:
-    """Rename, which a reader's open file survives; the time says from when on it may go a day later."""
-    os.utime(path, follow_symlinks=False)
-    path.rename(place)
-
-
-def _is_taken(place: Path) -> bool:
-    return place.is_symlink() or place.exists()
-
-
-def _beside(place: Path) -> Path:
-    """Return a free name that no distribution has, so that nothing restores it; a stray's own may be of full length."""
-    stem = os.fsdecode(os.fsencode(place.name)[:200])
-    names = (place.with_name(f"{stem}.{count}") for count in itertools.count(1))
-    return next(name for name in names if not _is_taken(name))
 
 
 def _pages(folder: Path) -> set[str]:
@@ -114,9 +72,9 @@ def _same_file(one: Path, other: Path) -> bool:
 
 def _has_own_parts(release: Path, name: str) -> bool:
     """Whether the release has what it gets when it is published: its id, and the link to the pool."""
-    told, pool = release / ID_FILE, release / "packages"
+    told, link = release / ID_FILE, release / "packages"
     is_named = is_file(told) and told.read_bytes() == f"{name}\n".encode()
-    return is_named and pool.is_symlink() and str(pool.readlink()) == _POOL
+    return is_named and link.is_symlink() and str(link.readlink()) == _POOL
 
 
 def _content_digest(site: Path) -> str:
@@ -166,18 +124,6 @@ def _write_page(source: Path, place: Path, previous: Path | None) -> None:
         os.fsync(file.fileno())
 
 
-def _check_pool(root: Root, files: Sequence[Distribution]) -> None:
-    """Read back every file that the new pages promise, and its sidecar."""
-    wrong = [one.filename for one in files if not _is_right(root.packages / one.filename, one)]
-    if wrong:
-        raise SystemExit(f"{root.packages}: {', '.join(wrong)}: reads back other than approved; run make index again")
-
-
-def _is_right(path: Path, one: Distribution) -> bool:
-    sidecar = path.with_name(f"{path.name}.metadata")
-    return sha256_of(path) == one.sha256 and (one.metadata is None or sidecar.read_bytes() == one.metadata)
-
-
 def _switch(root: Root, release: Path) -> None:
     """Point `web` at the release: a link under another name, renamed over the old one (works on NFS)."""
     sync_folder(root.releases)
@@ -185,38 +131,9 @@ def _switch(root: Root, release: Path) -> None:
     remove(link)
     link.symlink_to(Path("releases") / release.name)
     if is_folder(root.web):  # somebody's; no rename replaces a folder by a link
-        _make_way(root, root.web)
+        pool.make_way(root, root.web)
     link.rename(root.web)
     sync_folder(root.path)
-
-
-def _retire(root: Root, files: Sequence[Distribution]) -> int:
-    """Move whatever the live pages do not list out of the pool, whoever put it there; returns how many files.
-
-    What a kept release names keeps its name, to be restored by. Anything else gets a name that nothing asks for, so
-    that it never takes the place of such a file.
-    """
-    listed = {one.filename for one in files} | {f"{one.filename}.metadata" for one in files if one.metadata is not None}
-    strays = [path for path in sorted(root.packages.iterdir()) if path.name not in listed]
-    approved = _approved(root) if strays else {}
-    for path in strays:
-        place = root.retired / path.name
-        if path.name in approved and is_file(path) and sha256_of(path) in approved[path.name]:
-            _make_way(root, place)
-            _move_to_retired(path, place)
-        else:
-            _move_to_retired(path, _beside(place))
-    return len(strays)
-
-
-def _approved(root: Root) -> dict[str, set[str]]:
-    """Return name -> sha256 of the files and sidecars that the kept releases name; a name may have changed its file."""
-    approved: dict[str, set[str]] = {}
-    for record in itertools.chain.from_iterable(map(records, root.all_releases)):
-        name = str(record.get("filename"))
-        for ending, key in (("", "hash"), (".metadata", "core_metadata")):
-            approved.setdefault(f"{name}{ending}", set()).add(str(record.get(key)).removeprefix("sha256="))
-    return approved
 
 
 def _prune(root: Root, keep: int) -> None:
@@ -229,7 +146,7 @@ def _prune(root: Root, keep: int) -> None:
         if release not in releases[-keep:] and release != root.live and _is_past(_time_of(successor)):
             # Half a release must not look like one, if we are killed here.
             release.rename(release.with_name(f".{release.name}.old"))
-    approved = _approved(root)
+    approved = pool.approved_names(root)
     for path in sorted(root.retired.iterdir()):
         retired_at = datetime.fromtimestamp(path.lstat().st_mtime, UTC)
         # A sidecar is written anew when its file comes back.

@@ -58,7 +58,7 @@ def test_a_run_says_what_it_published(
     approve(ALPHA)
     checkout.index()
     second = (checkout.root / "web").readlink().name
-    assert capsys.readouterr().err == f"{checkout.root}: published {second}: 1 projects, 1 files (0 added, 2 retired)\n"
+    assert capsys.readouterr().err == f"{checkout.root}: published {second}: 1 projects, 1 files (0 added, 1 retired)\n"
 
 
 def test_a_stale_lock_stops_the_run_with_the_list_of_lock_check(checkout: Checkout, upstream: Upstream) -> None:

@@ -95,18 +95,9 @@ def fill(upstream: Upstream) -> None:
 
 def uv_pins(folder: Path, python: str, platform: str, environment: Mapping[str, str], *options: str) -> list[str]:
     ours = {name: value for name, value in os.environ.items() if not name.startswith(("UV_", "PIP_"))}
-    index = environment["PIP_INDEX_URL"]
     command = (
-        *(
-            str(Path(sys.prefix) / "bin" / "uv"),
-            "pip",
-            "compile",
-            "--quiet",
-            "--no-config",
-            "--no-header",
-            "--no-annotate",
-            f"--default-index={index}",
-        ),
+        *(str(Path(sys.prefix) / "bin" / "uv"), "pip", "compile", "--quiet", "--no-config", "--no-header"),
+        *("--no-annotate", f"--default-index={environment['PIP_INDEX_URL']}"),
         *("--only-binary=:all:", f"--python-version={python}", f"--python-platform={PLATFORMS[platform]}"),
         *("--no-python-downloads", *options, "requirements.in"),
     )
@@ -133,7 +124,7 @@ def test_the_pins_agree_with_uv(checkout: Checkout, upstream: Upstream, python: 
     assert len(names) >= 20
     packages_yaml = f'resolve_deps: true\npython_versions: ["{python}"]\nplatforms: {platforms}\n'
     checkout.write("".join(f"{name}\n" for name in names), packages_yaml=packages_yaml)
-    packages_yaml = f'resolve_deps: true\npython_versions: ["{python}"]\nplatforms: {platforms}\n'
+    assert checkout.lock() == 0
     environment = pip_environment(upstream.url)
     of_uv = {platform: uv_pins(checkout.path, python, platform, environment) for platform in platforms}
     assert {platform: pip_pins(checkout, python, platform) for platform in platforms} == of_uv
