@@ -18,6 +18,7 @@ from pip._internal.utils.misc import redact_auth_from_url
 
 _LOOPBACK = re.compile(r"localhost|127(\.\d+){3}|::1")
 _KEPT = ("index-url", "proxy", "cert", "client-cert", "timeout")
+_SECONDS = re.compile(r"\d+(\.\d+)?")
 # pip reads [global] first, then its command's own section, then the environment: the last one wins.
 _SECTIONS = ("global", "download", ":env:")
 
@@ -39,11 +40,15 @@ def _configured() -> dict[str, str]:
 
 
 def _url_problem(url: str) -> str | None:
-    scheme, host = urlsplit(url).scheme, urlsplit(url).hostname or ""
+    """Say why pip would not take from a URL, which may hold a password; None where it would."""
+    try:
+        scheme, host, shown = urlsplit(url).scheme, urlsplit(url).hostname or "", redact_auth_from_url(url)
+    except ValueError as error:
+        return f"not a URL ({error}); name an index such as https://host/simple/"
     if scheme not in {"http", "https"}:
-        return "is not an http or https URL; name an index such as https://host/simple/"
+        return f"{shown} is not an http or https URL; name an index such as https://host/simple/"
     if scheme == "http" and not _LOOPBACK.fullmatch(host):
-        return "is plain http, which pip takes from this machine only; name an https URL"
+        return f"{shown} is plain http, which pip takes from this machine only; name an https URL"
     return None
 
 
@@ -58,7 +63,9 @@ def pip_environment(upstream: str = "") -> dict[str, str]:
     url = upstream or configured.get("index-url", PyPI.simple_url)
     if problem := _url_problem(url):
         source = "UPSTREAM" if upstream else "pip's index-url"
-        raise SystemExit(f"{source}: {redact_auth_from_url(url)} {problem}")
+        raise SystemExit(f"{source}: {problem}")
+    if not _SECONDS.fullmatch(timeout := configured.get("timeout", "15")):
+        raise SystemExit(f"pip's timeout: {timeout!r} is not a number of seconds; correct it")
     kept = {key: value for key, value in os.environ.items() if not key.startswith(("PIP_", "PYTHON"))}
     ours = {
         "PIP_CONFIG_FILE": os.devnull,

@@ -51,7 +51,7 @@ class Upstream:
     def __init__(self, environment: Mapping[str, str], deadline: float) -> None:
         self._url = environment["PIP_INDEX_URL"].rstrip("/")
         self._deadline = deadline
-        self._timeout = float(environment.get("PIP_TIMEOUT", environment.get("PIP_DEFAULT_TIMEOUT", "15")))
+        self._timeout = float(environment.get("PIP_TIMEOUT", "15"))
         self._certificates = environment.get("PIP_CERT")
         self._session = requests.Session()
         self._session.cert = environment.get("PIP_CLIENT_CERT")

@@ -76,8 +76,9 @@ def test_only_how_the_upstream_is_reached_is_kept(monkeypatch: pytest.MonkeyPatc
         "index-url": "https://host/simple/",
     }.items():
         monkeypatch.setenv("PIP_" + name.upper().replace("-", "_"), value)
-    for name in ("PROXY", "CERT", "CLIENT_CERT", "TIMEOUT"):
+    for name in ("PROXY", "CERT", "CLIENT_CERT"):
         monkeypatch.setenv(f"PIP_{name}", f"the {name}")
+    monkeypatch.setenv("PIP_TIMEOUT", "7.5")
     monkeypatch.setenv("PIP_TOOLS_EXTRA_INDEX_URL", "https://evil/")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/bundle")
@@ -90,7 +91,7 @@ def test_only_how_the_upstream_is_reached_is_kept(monkeypatch: pytest.MonkeyPatc
         "PIP_NO_INPUT": "1",
         "PIP_PROXY": "the PROXY",
         "PIP_RETRIES": "2",
-        "PIP_TIMEOUT": "the TIMEOUT",
+        "PIP_TIMEOUT": "7.5",
     }
     assert "PYTHONPATH" not in pip_environment()
     assert pip_environment()["REQUESTS_CA_BUNDLE"] == "/bundle"
@@ -123,6 +124,19 @@ def test_an_upstream_that_is_not_http_is_refused(monkeypatch: pytest.MonkeyPatch
     with pytest.raises(SystemExit) as stop:
         pip_environment()
     assert str(stop.value) == f"pip's index-url: {remedy}"
+
+
+def test_an_upstream_that_is_no_url_is_refused() -> None:
+    with pytest.raises(SystemExit) as refused:
+        pip_environment("https://user:secret@[half/simple/")
+    assert str(refused.value) == "UPSTREAM: not a URL (Invalid IPv6 URL); name an index such as https://host/simple/"
+
+
+def test_a_timeout_that_is_no_number_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PIP_TIMEOUT", "soon")
+    with pytest.raises(SystemExit) as refused:
+        pip_environment()
+    assert str(refused.value) == "pip's timeout: 'soon' is not a number of seconds; correct it"
 
 
 def test_plain_http_is_taken_from_this_machine_only() -> None:
