@@ -15,6 +15,12 @@ from pathlib import Path
 import pytest
 
 CODE = Path(__file__).resolve().parent.parent
+# What an outer make hands down, `make test` among them.
+_OF_MAKE = {
+    *("MAKEFLAGS", "MAKELEVEL", "MFLAGS"),
+    *("PYPI_ROOT", "LISTEN", "UPSTREAM", "PACKAGE", "KEEP", "FETCH_TIMEOUT", "CADDY"),
+}
+_CADDY = Path(os.environ.get("CADDY") or Path(sys.prefix) / "bin" / "caddy").absolute()
 # Proxies that answer nothing: whatever is not on loopback is out of reach.
 ALONE = {"http_proxy": "http://127.0.0.1:9", "https_proxy": "http://127.0.0.1:9", "no_proxy": "127.0.0.1"}
 
@@ -37,7 +43,7 @@ def copy_of_project(path: Path, *, without: tuple[str, ...] = ()) -> Path:
 
 def environment(**changes: str) -> dict[str, str]:
     """Return this process's environment without what an outer make handed down."""
-    kept = {name: value for name, value in os.environ.items() if name not in {"MAKEFLAGS", "MAKELEVEL", "MFLAGS"}}
+    kept = {name: value for name, value in os.environ.items() if name not in _OF_MAKE}
     return kept | changes
 
 
@@ -59,7 +65,7 @@ def make(
 
 def find_caddy() -> str:
     """Return the server's binary: the one that CADDY names, or the pinned one."""
-    return os.environ.get("CADDY") or str(Path(sys.prefix) / "bin" / "caddy")
+    return str(_CADDY)
 
 
 def free_port() -> int:
