@@ -17,6 +17,7 @@ from pathlib import Path
 from pypi_simple import ProjectPage
 
 from scripts.distribution import parse_filename
+from scripts.front_page import write_front_page
 from scripts.list_files import FILE
 
 PACKAGES_URL = "../../packages"
@@ -40,9 +41,12 @@ def build(listing: str, site: Path) -> None:
     done = subprocess.run(command, env=environment, capture_output=True, text=True, encoding="utf-8", check=False)
     if done.returncode:
         raise SystemExit(f"dumb-pypi failed: {(done.stderr.strip().splitlines() or ['without a word'])[-1]}")
-    # Sizes and upload times are not there in the form that its readers want, so nobody is better off with it.
-    shutil.rmtree(site / "pypi", ignore_errors=True)
+    # In /pypi/<name>/json, sizes and upload times do not have the form that its readers want. The change log and the
+    # front page need inline scripts and styles, which no strict Content-Security-Policy lets run: we write our own.
+    for folder in ("pypi", "changelog"):
+        shutil.rmtree(site / folder, ignore_errors=True)
     _check_links(listing, site, done.stderr)
+    write_front_page(listing, site)
     for page in sorted(site.rglob("*.html")):
         page.with_name(f"{page.name}.etag").write_text(f'"{hashlib.sha256(page.read_bytes()).hexdigest()[:32]}"')
 
