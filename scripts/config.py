@@ -181,7 +181,8 @@ def load(root: Path) -> Config:
         allow_sdists=_optional_names(reader),
         sets=_sets(reader, root),
     )
-    if not resolve_deps:
+    is_said = "resolve_deps" in reader.values and not any("resolve_deps" in problem for problem in reader.problems)
+    if not resolve_deps and (is_said or not reader.problems):
         reader.problems += _unpinned(config.sets)
     if reader.problems:
         raise SystemExit("\n".join(reader.problems))

@@ -1,15 +1,17 @@
 """A located file -> $(PYPI_ROOT)/incoming/: pip for wheels, our own reading for sdists; all verified by hash.
 
-A download is bounded in size by what the upstream tells of it, and all of them by one deadline.
+One call of pip is bounded in size by the largest that the upstream tells of its files, and all calls by one deadline.
 """
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import json
 import os
 import re
 import resource
+import signal
 import subprocess
 import sys
 import tempfile
@@ -35,6 +37,9 @@ from scripts.upstream import Upstream, UpstreamError
 LARGEST_LIMIT = 4 * 2**30
 # Room for what pip writes besides the file itself.
 SMALLEST_LIMIT = 2**20
+
+_PR_SET_PDEATHSIG = 1  # prctl(2)
+_LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
 
 _TOO_LATE = "not done within FETCH_TIMEOUT"
 _PIP_REASONS = (
@@ -87,7 +92,7 @@ class Downloader:
     def _fetch_group(self, group: Sequence[Download]) -> list[tuple[Download, str]]:
         if time.monotonic() > self._deadline:
             return [(download, _TOO_LATE) for download in group]
-        folder = Path(tempfile.mkdtemp(dir=self._root.scratch))
+        folder = Path(tempfile.mkdtemp(dir=self._root.scratch.resolve()))
         reason = self._pip(group, folder) if group[0].is_wheel else self._stream(group[0], folder)
         by_hash = {sha256_of(path): path for path in folder.iterdir()}
         arrived = [download for download in group if download.pin.sha256 in by_hash]
@@ -96,8 +101,10 @@ class Downloader:
         remove(folder)
         failed = [download for download in group if download.pin.sha256 not in by_hash]
         if len(group) > 1:
-            # pip saves nothing of a call in which one file fails: ask for each, so that only the bad ones are missing.
-            return [pair for download in failed for pair in self._fetch_group([download])]
+            # pip saves nothing of a call in which one file fails: halve it, until only the bad ones are missing.
+            middle = (len(failed) + 1) // 2
+            halves = filter(None, (failed[:middle], failed[middle:]))
+            return [pair for half in halves for pair in self._fetch_group(half)]
         return [(download, reason or "the download does not have the locked sha256") for download in failed]
 
     def _move_in(self, download: Download, path: Path) -> None:
@@ -106,7 +113,8 @@ class Downloader:
         facts: dict[str, object] = {"sha256": download.pin.sha256}
         if moment := download.file.upload_time:
             # One without a zone is UTC by PEP 700, and not the time of this machine.
-            facts["upload_timestamp"] = int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp())
+            seconds = int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp())
+            facts |= {"upload_timestamp": seconds} if 0 < seconds < time.time() else {}
         write_synced(place.with_name(f"{place.name}.json"), json.dumps(facts).encode())
         with path.open("rb") as file:
             os.fsync(file.fileno())
@@ -137,7 +145,7 @@ class Downloader:
             encoding="utf-8",
             errors="replace",
             # pip has no option for it: an endless download would fill the disk before its hash is wrong.
-            preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)),
+            preexec_fn=lambda: _bound(limit),
         ) as process:
             try:
                 stderr = self._watch(process)
@@ -180,6 +188,8 @@ class Downloader:
         return ""
 
     def _show(self) -> None:
+        if not self._progress.is_due():
+            return
         done = sum(download.file.size or 0 for download in self._done) + _size(self._root.scratch)
         sizes = [download.file.size for download in self._all]
         total = sum(size or 0 for size in sizes)
@@ -189,17 +199,27 @@ class Downloader:
 
 
 def _groups(downloads: Sequence[Download]) -> Iterator[list[Download]]:
-    """Yield what one call fetches: wheels of one target, one a project, since pip takes no more; or a single sdist."""
-    wheels: dict[tuple[Key, int], list[Download]] = {}
+    """Yield what one call fetches: wheels of one target, one a project, since pip takes no more; or a single sdist.
+
+    The largest size that is told bounds the whole call, so that files without one have calls of their own.
+    """
+    wheels: dict[tuple[Key, bool, int], list[Download]] = {}
     seen: Counter[tuple[Key, str]] = Counter()
     for download in downloads:
         if not download.is_wheel:
             yield [download]
             continue
         project = download.key, download.pin.name
-        wheels.setdefault((download.key, seen[project]), []).append(download)
+        wheels.setdefault((download.key, download.file.size is None, seen[project]), []).append(download)
         seen[project] += 1
     yield from wheels.values()
+
+
+def _bound(limit: int) -> None:
+    """Limit what this process may write to a file, and on Linux end it with its parent, however that dies."""
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+    if _LIBC:
+        _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def _size(folder: Path) -> int:

@@ -34,6 +34,9 @@ _RENAMED = "it was published under another name than the upstream's, and that fi
 Wanted = Mapping[Pin, Sequence[Key]]
 
 
+_MOST_LOCKS = 3  # that one line of the list names
+
+
 class Missing(NamedTuple):
     """A pin that ends without a file, the locks that name it, and why."""
 
@@ -42,8 +45,9 @@ class Missing(NamedTuple):
     reason: str
 
     def __str__(self) -> str:
-        targets = ", ".join(str(key.path) for key in self.keys)
-        return f"{self.pin} ({targets}): {self.reason}"
+        named = [str(key.path) for key in self.keys[:_MOST_LOCKS]]
+        more = [f"{len(self.keys) - len(named)} more"] if len(self.keys) > len(named) else []
+        return f"{self.pin} ({', '.join(named + more)}): {self.reason}"
 
 
 def misfit(filename: str, pin: Pin, keys: Iterable[Key], allow_sdists: Sequence[str]) -> str | None:

@@ -36,10 +36,10 @@ def _wanted() -> Wanted:
 def _publish(root: Root, wanted: Wanted, args: argparse.Namespace, allow_sdists: Sequence[str]) -> Published:
     found = fetch(root, wanted, allow_sdists, upstream_url=args.upstream, timeout=args.fetch_timeout)
     files, listing = list_files(root, found)
-    stage(root, args.caddy)
     with tempfile.TemporaryDirectory() as folder:
         site = Path(folder) / "site"
         build(listing, site)
+        stage(root, args.caddy)
         paths = {pin.sha256: path for pin, path in found.items()}
         return publish(root, site, files, paths, args.keep)
 
@@ -57,7 +57,7 @@ def _report(root: Root, published: Published, wanted: Wanted) -> None:
 
 def _positive(name: str, text: str) -> int:
     if not re.fullmatch("[1-9][0-9]{0,8}", text):
-        raise SystemExit(f"{name}: {text!r} is not a whole number above 0; write one, such as 5")
+        raise SystemExit(f"{name}: {text!r} is not a whole number above 0; write one, or leave {name} out")
     return int(text)
 
 
@@ -65,7 +65,7 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--root", type=Path, required=True, help="the shared folder")
     parser.add_argument("--upstream", default="", help="index URL in place of pip's index-url")
-    parser.add_argument("--keep", default="5", help="how many releases stay for a rollback")
+    parser.add_argument("--keep", default="5", help="how many releases stay")
     parser.add_argument("--fetch-timeout", default="3600", help="seconds that all downloads may take")
     parser.add_argument("--caddy", required=True, help="the server's binary, staged beside the release")
     return parser.parse_args(argv)
@@ -78,7 +78,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     args.fetch_timeout = _positive("FETCH_TIMEOUT", args.fetch_timeout)
     settings = config.load(Path())
     if problems := locks.problems(settings):
-        raise SystemExit("\n".join(problems))
+        raise SystemExit("\n".join(f"{path}: {problem}" for path, problem in problems.items()))
     wanted = _wanted()
     with opened(args.root) as root:
         try:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -44,7 +45,7 @@ def _upload_time(root: Root, one: Distribution, known: Mapping[str, Record]) -> 
     """Return what the upstream told when the file was fetched, which an earlier run may have done."""
     records = (_facts(root.incoming / f"{one.filename}.json", one.sha256), known.get(one.sha256, {}))
     told = (record.get("upload_timestamp") for record in records)
-    return next((moment for moment in told if isinstance(moment, int)), None)
+    return next((moment for moment in told if type(moment) is int and 0 < moment < time.time()), None)
 
 
 def _facts(path: Path, sha256: str) -> Record:

@@ -29,8 +29,11 @@ def _write(path: Path, text: str) -> bool:
         return False
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_suffix(".tmp")
-    temporary.write_text(text, encoding="utf-8")
-    temporary.replace(path)
+    try:
+        temporary.write_text(text, encoding="utf-8")
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
     return True
 
 
@@ -47,6 +50,8 @@ def _remove_dropped(keys: Sequence[Key]) -> list[Path]:
 def _upgrade_arguments(upgrade: bool, package: str, keys: Sequence[Key]) -> tuple[str, ...]:
     if not package:
         return ("--upgrade",) if upgrade else ()
+    if not upgrade:
+        raise SystemExit(f"PACKAGE={package}: make lock moves nothing; run make upgrade PACKAGE={package}")
     name = canonicalize_name(package)
     pinned = {pin.name for key in keys if key.path.is_file() for pin in locks.read_pins(key.path)}
     if name not in pinned:
@@ -54,7 +59,16 @@ def _upgrade_arguments(upgrade: bool, package: str, keys: Sequence[Key]) -> tupl
     return (f"--upgrade-package={name}",)
 
 
+def _announce_sdists(settings: Config) -> None:
+    if settings.allow_sdists and settings.resolve_deps:
+        names = ", ".join(settings.allow_sdists)
+        print(
+            f"To read an sdist's dependencies is to run its code; allow_sdists permits it for: {names}", file=sys.stderr
+        )
+
+
 def _jobs(settings: Config, keys: Sequence[Key], upgrade: tuple[str, ...], upstream: str) -> list[Job]:
+    _announce_sdists(settings)
     environment = pip_environment(upstream) | {"PYTHONPATH": str(CODE)}
     sets = {one.name: one for one in settings.sets}
     return [Job(key, sets[key.set_name], settings, environment, upgrade) for key in keys]
@@ -84,14 +98,6 @@ def _reasons(failed: Mapping[Path, str]) -> Iterator[str]:
         yield ",\n".join(paths) + f": cannot be solved:\n{textwrap.indent(reason, '    ')}"
 
 
-def _announce_sdists(settings: Config) -> None:
-    if settings.allow_sdists and settings.resolve_deps:
-        names = ", ".join(settings.allow_sdists)
-        print(
-            f"To read an sdist's dependencies is to run its code; allow_sdists permits it for: {names}", file=sys.stderr
-        )
-
-
 def main(argv: Sequence[str] | None = None) -> int:
     """Write the locks; targets that cannot be solved are reported, and the other locks are written all the same."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -102,13 +108,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     settings = config.load(Path())
     keys = locks.expected(settings)
     upgrade = _upgrade_arguments(args.upgrade, args.package, keys)
-    stale = {problem.partition(":")[0] for problem in locks.problems(settings)}
-    wanted = [key for key in keys if upgrade or str(key.path) in stale or not key.path.is_file()]
-    changed, failed = 0, dict[Path, str]()
-    if wanted:
-        _announce_sdists(settings)
-        changed, failed = _run(_jobs(settings, wanted, upgrade, args.upstream))
-    dropped = _remove_dropped(keys)
+    stale = locks.problems(settings)
+    wanted = [key for key in keys if upgrade or key.path in stale or not key.path.is_file()]
+    try:
+        changed, failed = _run(_jobs(settings, wanted, upgrade, args.upstream)) if wanted else (0, {})
+        dropped = _remove_dropped(keys)
+    except OSError as error:
+        where, reason = error.filename or locks.FOLDER, error.strerror or error
+        raise SystemExit(f"{where}: {reason}; mend that, then run make lock again") from None
     for reason in _reasons(failed):
         print(reason, file=sys.stderr)
     kept = len(keys) - changed - len(failed)

@@ -15,7 +15,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Print each problem to standard error and return 1 where there is one."""
     argparse.ArgumentParser(description=__doc__).parse_args(argv)
     problems = locks.problems(config.load(Path()))
-    print("\n".join(problems), file=sys.stderr, end="\n" if problems else "")
+    for path, problem in problems.items():
+        print(f"{path}: {problem}", file=sys.stderr)
     return 1 if problems else 0
 
 

@@ -2,7 +2,7 @@
 
 A lock is what pip-compile writes, below a header of our own:
 
-    # Written by `make lock`. Change requirements.in or packages.yaml and run it again.
+    # Written by `make lock`. Change the requirements or packages.yaml and run it again.
     # set: requirements
     # target: 3.12-win_amd64
     # tools: pip-compile 7.6.2, pip 26.3
@@ -22,7 +22,6 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import NamedTuple
 
-from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import NormalizedName, canonicalize_name
 from packaging.version import Version
 
@@ -32,7 +31,10 @@ from scripts.target import Target, host_platform, host_python, platform_problem,
 
 FOLDER = Path("locks")
 COMMAND = "make lock"
-_HASH = re.compile(r"--hash=sha256:([0-9a-f]{64})")
+# The three kinds of lines that pip-compile writes for us.
+_PIN = re.compile(r"(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*)(\[[^]]*\])?={2,3}(?P<version>[^\s;]+)( ; .+)? \\")
+_HASH = re.compile(r"    --hash=sha256:([0-9a-f]{64})( \\)?")
+_VIA = re.compile(r"    # .*")
 
 
 class Key(NamedTuple):
@@ -75,15 +77,19 @@ def inputs_digest(config: Config, one: RequirementSet, target: Target) -> str:
     return _digest(json.dumps(inputs, sort_keys=True))
 
 
-def compose(key: Key, inputs: str, body: str) -> str:
+def tools() -> str:
+    """Return the versions of what resolves."""
+    return f"pip-compile {version('pip-tools')}, pip {version('pip')}"
+
+
+def compose(key: Key, inputs: str, made_with: str, body: str) -> str:
     """Return a whole lock: the header, then body as pip-compile wrote it."""
-    tools = f"pip-compile {version('pip-tools')}, pip {version('pip')}"
     source = "packages.yaml" if key.set_name == "packages" else "the requirements or packages.yaml"
     return (
         f"# Written by `{COMMAND}`. Change {source} and run it again.\n"
         f"# set: {key.set_name}\n"
         f"# target: {key.target}\n"
-        f"# tools: {tools}\n"
+        f"# tools: {made_with}\n"
         f"# inputs: {inputs}\n"
         f"# pins: {_digest(body)}\n"
         f"\n{body}"
@@ -102,43 +108,50 @@ def read_body(path: Path) -> str:
     return split(path.read_text(encoding="utf-8", errors="replace"))[1]
 
 
+def is_intact(path: Path) -> bool:
+    """Whether a lock's pins are as they were written, by the digest in its header."""
+    fields, body = split(path.read_text(encoding="utf-8", errors="replace"))
+    return fields.get("pins") == _digest(body)
+
+
 def blocks(body: str) -> Iterator[str]:
     """Yield each pin of a lock's body with its hashes and its `# via`, as pip-compile wrote them."""
-    yield from re.findall(r"^[^\s#].*\n(?:[ \t].*\n|#.*\n(?=[ \t]))*", body, re.MULTILINE)
+    yield from re.findall(r"^[^\s#].*\n(?:[ \t].*\n)*", body, re.MULTILINE)
 
 
 def parse_block(block: str) -> Iterator[Pin]:
-    """Yield one pin for each hash of a block; raises ValueError where it is not one version with hashes.
+    """Yield one pin for each hash of a block; raises ValueError where a line is not as pip-compile writes it.
 
     Extras and marker are left out: the lock is for one target, on which the marker holds.
     """
-    requirement_text = re.split(r"\s+\\$|\s+--hash|\s+#", block, maxsplit=1, flags=re.MULTILINE)[0].strip()
-    requirement = Requirement(requirement_text)
-    specifiers = list(requirement.specifier)
-    if requirement.url or len(specifiers) != 1 or specifiers[0].operator not in {"==", "==="}:
-        raise ValueError(f"{requirement_text!r} is not a pin")
-    hashes = _HASH.findall(block)
+    first, *rest = block.splitlines()
+    if not (match := _PIN.fullmatch(first)):
+        raise ValueError(f"{first!r} is no pin")
+    if wrong := [line for line in rest if not _HASH.fullmatch(line) and not _VIA.fullmatch(line)]:
+        raise ValueError(f"{wrong[0]!r} is neither a hash nor a comment")
+    hashes = [found[1] for line in rest if (found := _HASH.fullmatch(line))]
     if not hashes:
-        raise ValueError(f"{requirement_text!r} has no sha256 hash")
+        raise ValueError(f"{first!r} has no sha256 hash")
     for sha256 in hashes:
-        yield Pin(canonicalize_name(requirement.name), Version(specifiers[0].version), sha256)
+        yield Pin(canonicalize_name(match["name"]), Version(match["version"]), sha256)
 
 
 def read_pins(path: Path) -> list[Pin]:
-    """Read a lock's pins, in its order; raises SystemExit where the file is no lock."""
-    pins: list[Pin] = []
-    for block in blocks(read_body(path)):
-        try:
-            pins += parse_block(block)
-        except (InvalidRequirement, ValueError) as error:
-            raise SystemExit(f"{path}: {error}; run make lock") from None
-    return pins
+    """Read a lock's pins, in its order; raises SystemExit where anything else stands in the file."""
+    body = read_body(path)
+    found = list(blocks(body))
+    try:
+        if "".join(found) != body:
+            raise ValueError("it holds lines that belong to no pin")
+        return [pin for block in found for pin in parse_block(block)]
+    except ValueError as error:
+        raise SystemExit(f"{path}: {error}; run make lock") from None
 
 
-def existing(folder: Path = FOLDER) -> dict[Key, Path]:
+def existing() -> dict[Key, Path]:
     """Find the locks that stand in the checkout; other files below `locks/` are not ours to judge."""
     found = {}
-    for path in sorted(folder.glob("*/*.txt")):
+    for path in sorted(FOLDER.glob("*/*.txt")):
         python, _, platform = path.stem.partition("-")
         if not python_problem(python) and not platform_problem(platform):
             found[Key(path.parent.name, Target(python, platform))] = path
@@ -155,8 +168,8 @@ def expected(config: Config, pythons: Sequence[str] = (), platforms: Sequence[st
     ]
 
 
-def problems(config: Config) -> list[str]:
-    """Name each lock that is missing, stale, edited by hand or no longer asked for; offline.
+def problems(config: Config) -> dict[Path, str]:
+    """Say of each lock that is missing, stale, edited by hand or no longer asked for `fact; what to do`; offline.
 
     Where `packages.yaml` leaves Python or platform to the machine that runs `make lock`, that machine is known by the
     locks it wrote: the one that checks may be another.
@@ -166,16 +179,18 @@ def problems(config: Config) -> list[str]:
     platforms = sorted({key.target.platform for key in there})
     keys = expected(config, pythons, platforms)
     sets = {one.name: one for one in config.sets}
-    found = [problem for key in keys if (problem := _problem(config, sets[key.set_name], key))]
-    return found + [f"{path}: no longer asked for; run make lock" for key, path in there.items() if key not in keys]
+    found = {key.path: problem for key in keys if (problem := _problem(config, sets[key.set_name], key))}
+    return found | {path: "no longer asked for; run make lock" for key, path in there.items() if key not in keys}
 
 
 def _problem(config: Config, one: RequirementSet, key: Key) -> str | None:
     if not key.path.is_file():
-        return f"{key.path}: missing; run make lock"
-    fields, body = split(key.path.read_text(encoding="utf-8", errors="replace"))
-    if fields.get("inputs") != inputs_digest(config, one, key.target):
-        return f"{key.path}: stale, the requirements or packages.yaml changed since; run make lock"
-    if fields.get("pins") != _digest(body):
-        return f"{key.path}: edited by hand, its pins do not match its header; run make lock"
+        return "missing; run make lock"
+    text = key.path.read_text(encoding="utf-8", errors="replace")
+    fields, body = split(text)
+    inputs = inputs_digest(config, one, key.target)
+    if fields.get("inputs") != inputs:
+        return "stale, the requirements or packages.yaml changed since; run make lock"
+    if text != compose(key, inputs, fields.get("tools", ""), body):
+        return "edited by hand, its digest does not match; run make lock"
     return None

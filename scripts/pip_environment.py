@@ -18,6 +18,7 @@ from pip._internal.utils.misc import redact_auth_from_url
 
 _LOOPBACK = re.compile(r"localhost|127(\.\d+){3}|::1")
 _KEPT = ("index-url", "proxy", "cert", "client-cert", "timeout")
+_ALIASES = {"default-timeout": "timeout", "pypi-url": "index-url"}
 _SECONDS = re.compile(r"\d+(\.\d+)?")
 # pip reads [global] first, then its command's own section, then the environment: the last one wins.
 _SECTIONS = ("global", "download", ":env:")
@@ -34,7 +35,7 @@ def _configured() -> dict[str, str]:
     for values in dict(configuration.items()).values():
         for name, value in values.items():
             section, _, key = name.partition(".")
-            found[section, key.replace("default-timeout", "timeout")] = str(value)
+            found[section, _ALIASES.get(key, key)] = str(value)
     # An empty value is none, to pip too.
     return {key: value for section in _SECTIONS for key in _KEPT if (value := found.get((section, key)))}
 

@@ -1,4 +1,4 @@
-"""Approved files -> $(PYPI_ROOT)/packages/: what enters the pool, what leaves it, and what is kept for a rollback.
+"""Approved files -> $(PYPI_ROOT)/packages/: what enters the pool, what leaves it, and what older releases still need.
 
 Nothing that somebody may be reading is deleted here: what leaves is renamed to `retired/`, which an open file survives.
 """

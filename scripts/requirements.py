@@ -18,6 +18,8 @@ from packaging.utils import canonicalize_name
 
 _COMMENT = re.compile(r"(^|\s)#(?P<text>.*)$")
 _INCLUDE = re.compile(r"(?P<flag>-[rc]\s*|--(?:requirement|constraint)(?:\s*=\s*|\s+))(?P<path>\S.*)")
+# A path becomes an argument of pip-compile, and a comment in the lock.
+_PLAIN_PATH = re.compile(r"(?!-)[A-Za-z0-9._+/ -]+")
 _PROJECT_FILES = ("setup.py", "setup.cfg", "pyproject.toml")
 _PATH_LIKE = re.compile(r"^[./~\\]|^[A-Za-z]:\\|\.(whl|zip|tar\.\w+|tgz)$")
 
@@ -132,17 +134,24 @@ def _include(root: Path, base: str, flag: str, target: str) -> str:
     return path.relative_to(_resolved(root)).as_posix()
 
 
-def _read_file(root: Path, path: str, problems: list[str]) -> RequirementFile:
+def _path_problem(root: Path, path: str) -> str | None:
+    if not _PLAIN_PATH.fullmatch(path):
+        return 'not a plain path; use letters, digits, space and "._+-/", and no "-" at the beginning'
     if not _resolved(root / path).is_relative_to(_resolved(root)):
-        problems.append(f"{path}: a link out of the checkout; copy the file into the checkout")
-        return RequirementFile(path, ())
+        return "a link out of the checkout; copy the file into the checkout"
     if PurePosixPath(path).name in _PROJECT_FILES:
-        problems.append(f"{path}: pip-compile takes that name for a project, and would build it; rename the file")
+        return "pip-compile takes that name for a project, and would build it; rename the file"
+    return None
+
+
+def _read_file(root: Path, path: str, problems: list[str]) -> RequirementFile:
+    if problem := _path_problem(root, path):
+        problems.append(f"{path if path.isprintable() else repr(path)}: {problem}")
         return RequirementFile(path, ())
     try:
         text = (root / path).read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        reason = "not UTF-8 text; save it as UTF-8" if isinstance(error, ValueError) else "no such file; create it"
+        reason = "not UTF-8 text; save it as UTF-8" if isinstance(error, ValueError) else f"{error.strerror}; create it"
         problems.append(f"{path}: {reason}")
         return RequirementFile(path, ())
     lines: list[Line] = []

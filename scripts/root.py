@@ -106,6 +106,10 @@ def release_time(release: Path) -> datetime | None:
 
 def _claim(root: Root) -> None:
     """Make the folder ours if it is new or empty; raises SystemExit if it holds other things."""
+    if {"{", "}"} & set(str(root.path)):
+        raise SystemExit(
+            f"PYPI_ROOT: {root.path} has braces, which a Caddyfile would take for a placeholder; rename it"
+        )
     if root.path.exists() and not root.path.is_dir():
         raise SystemExit(f"PYPI_ROOT: {root.path} is not a folder; name a new or empty one")
     # One look: another run may be making the folder its own just now.

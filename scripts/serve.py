@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -13,6 +14,17 @@ from pathlib import Path
 from scripts.root import Root
 from scripts.stage import CADDYFILE, START, find_caddy
 from scripts.terminal import run
+
+
+def _check_free(listen: str) -> None:
+    """Raise SystemExit where nobody can listen there; Caddy itself would share the port with another Caddy."""
+    host, _, port = listen.rpartition(":")
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        socket.create_server((host.strip("[]"), int(port)), family=family).close()
+    except (OSError, ValueError, OverflowError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not host:port"
+        raise SystemExit(f"LISTEN: {listen}: {reason}; write 127.0.0.1:8000, or :8000 for every address") from None
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -30,6 +42,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "LISTEN": args.listen,
         "CADDY": str(find_caddy(args.caddy)),
     }
+    _check_free(args.listen)
     print(f"{args.root}: serving {live.name} on {args.listen}; Ctrl-C ends it", file=sys.stderr, flush=True)
     caddy = subprocess.Popen((START, "run", f"--config={CADDYFILE}"), env=environment)
     signal.signal(signal.SIGTERM, lambda *_: caddy.terminate())

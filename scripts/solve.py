@@ -83,9 +83,10 @@ def _standing_pins(job: Job, layer: RequirementSet) -> Iterator[Pin]:
             yield from (pin for pin in locks.parse_block(block) if not wanted or (pin.name, pin.version) in wanted)
 
 
-def _write_existing(pins: Iterable[Pin], output: Path) -> None:
+def _write_existing(pins: Iterable[Pin], output: Path, *, with_hashes: bool) -> None:
     """Give pip-compile the pins that stand, as its output file, so that it keeps them."""
-    output.write_text("".join(f"{pin.name}=={pin.version} --hash=sha256:{pin.sha256}\n" for pin in pins))
+    ending = " --hash=sha256:{}\n" if with_hashes else "\n"
+    output.write_text("".join(f"{pin.name}=={pin.version}{ending.format(pin.sha256)}" for pin in pins))
 
 
 def _command(job: Job, output: Path, sources: Iterable[str]) -> tuple[str, ...]:
@@ -106,7 +107,9 @@ def _compile(job: Job, layer: RequirementSet) -> str:
     with tempfile.TemporaryDirectory() as folder:
         inputs, output = Path(folder) / "inputs", Path(folder) / "lock.txt"
         command = _command(job, output, _write_inputs(layer, inputs))
-        _write_existing(_standing_pins(job, layer), output)
+        pins = list(_standing_pins(job, layer))
+        # What was edited by hand tells a version that somebody wants, but no hash that anybody checked.
+        _write_existing(pins, output, with_hashes=bool(pins) and locks.is_intact(job.key.path))
         done = subprocess.run(command, cwd=inputs, env=job.environment, capture_output=True, text=True, check=False)
         if done.returncode:
             status = f"pip-compile ended with exit status {done.returncode}"
@@ -128,7 +131,7 @@ def solve(job: Job) -> Outcome:
         return Outcome(reason="\n".join(reasons))
     body = "".join(sorted(pins, key=_sort_key))
     inputs = locks.inputs_digest(job.config, job.requirements, job.key.target)
-    return Outcome(text=locks.compose(job.key, inputs, body))
+    return Outcome(text=locks.compose(job.key, inputs, locks.tools(), body))
 
 
 def _sort_key(block: str) -> tuple[str, Version]:

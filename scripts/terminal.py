@@ -24,17 +24,16 @@ class Progress:
         self._next = 0.0 if self._on_terminal else time.monotonic() + SECONDS_BETWEEN_LOG_LINES
         self._drawn = False
 
+    def is_due(self) -> bool:
+        """Whether `show` would print something now, for those to whom the text is work."""
+        return time.monotonic() >= self._next
+
     def show(self, text: str) -> None:
         """Say how far the work is; calls that come too soon after another print nothing."""
-        if time.monotonic() < self._next:
+        if not self.is_due():
             return
         self._next = time.monotonic() + (0.1 if self._on_terminal else SECONDS_BETWEEN_LOG_LINES)
         self._write(text)
-
-    def say(self, text: str) -> None:
-        """Print a line that stays, such as the result of the work."""
-        self.clear()
-        print(text, file=sys.stderr, flush=True)
 
     def clear(self) -> None:
         """Take the line off the terminal again."""
@@ -67,6 +66,8 @@ def side_by_side(
 
 def run(main: Callable[[], int]) -> int:
     """Call main; on Ctrl-C end by that signal once everything is cleaned up, so that make prints the one line."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         return main()
     except KeyboardInterrupt:

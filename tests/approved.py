@@ -38,4 +38,4 @@ def approve_only(*distributions: Distribution, everywhere: bool = True, only: st
         blocks = ["{}=={} \\\n    --hash=sha256:{}\n".format(*_identity(one.filename), one.sha256) for one in fitting]
         inputs = locks.inputs_digest(settings, sets[key.set_name], key.target)
         key.path.parent.mkdir(parents=True, exist_ok=True)
-        key.path.write_text(locks.compose(key, inputs, "".join(sorted(blocks))))
+        key.path.write_text(locks.compose(key, inputs, locks.tools(), "".join(sorted(blocks))))

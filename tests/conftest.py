@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from upstream import Upstream
 
-from scripts import index, lock
+from scripts import index, lock, terminal
 
 # Any program does as CADDY where a test does not serve: the pinned one has 50 MB to copy.
 _SOME_PROGRAM = shutil.which("true") or sys.executable
@@ -55,6 +55,8 @@ def _no_settings_of_the_user(request: pytest.FixtureRequest, monkeypatch: pytest
         if name.startswith(("PIP_", "UV_")) or name.lower().endswith("_proxy"):
             monkeypatch.delenv(name)
     monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
+    # On a slow machine a run of more than ten seconds would say how far it is.
+    monkeypatch.setattr(terminal, "SECONDS_BETWEEN_LOG_LINES", float("inf"))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
 
 

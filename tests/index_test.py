@@ -80,7 +80,7 @@ def test_a_lock_that_was_edited_by_hand_stops_the_run(checkout: Checkout, upstre
     approve(ALPHA)
     path = Path("locks/requirements/3.12-manylinux_2_28_x86_64.txt")
     path.write_text(path.read_text().replace(ALPHA.sha256, BETA.sha256))
-    assert refusal(checkout) == f"{path}: edited by hand, its pins do not match its header; run make lock"
+    assert refusal(checkout) == f"{path}: edited by hand, its digest does not match; run make lock"
     assert upstream.requests == []
 
 

@@ -13,7 +13,7 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 from scripts import config, lock_check, locks
-from scripts.locks import Key, Pin, compose, inputs_digest, read_pins
+from scripts.locks import Key, Pin, compose, inputs_digest, read_pins, tools
 from scripts.target import Target, host_platform, host_python
 
 TARGETS = 'python_versions: ["3.12"]\nplatforms: [win_amd64, manylinux_2_28_x86_64]\n'
@@ -31,7 +31,7 @@ def write_locks(path: Path, body: str = BODY) -> list[Path]:
         written.append(path / key.path)
         written[-1].parent.mkdir(parents=True, exist_ok=True)
         digest = inputs_digest(settings, sets[key.set_name], key.target)
-        written[-1].write_text(compose(key, digest, body))
+        written[-1].write_text(compose(key, digest, tools(), body))
     return written
 
 
@@ -122,7 +122,7 @@ def test_the_order_of_requirements_does_not_make_stale(checked: Callable[[], lis
 def test_an_edit_by_hand_is_seen(checked: Callable[[], list[str]], edit: Callable[[str], str]) -> None:
     path = Path(WINDOWS)
     path.write_bytes(os.fsencode(edit(path.read_text())))
-    assert checked() == [f"{WINDOWS}: edited by hand, its pins do not match its header; run make lock"]
+    assert checked() == [f"{WINDOWS}: edited by hand, its digest does not match; run make lock"]
 
 
 def test_a_checkout_with_windows_line_ends_is_no_edit(checked: Callable[[], list[str]]) -> None:
@@ -153,7 +153,7 @@ def test_everything_is_told_at_once(checked: Callable[[], list[str]], checkout: 
     checkout.write("foo==1.0\n", packages_yaml=packages_yaml.replace("[win", "[win_arm64, win"), dev_in="bar==1\n")
     assert checked() == [
         "locks/requirements/3.12-win_arm64.txt: missing; run make lock",
-        f"{WINDOWS}: edited by hand, its pins do not match its header; run make lock",
+        f"{WINDOWS}: edited by hand, its digest does not match; run make lock",
         f"{LINUX}: missing; run make lock",
         "locks/dev/3.12-win_arm64.txt: missing; run make lock",
         "locks/dev/3.12-win_amd64.txt: missing; run make lock",
@@ -173,9 +173,9 @@ def test_a_bad_input_stops_the_check(checkout: Checkout) -> None:
 
 def test_by_default_a_lock_is_for_this_machine(checkout: Checkout) -> None:
     checkout.write("foo==1.0\n", packages_yaml="")
-    assert locks.problems(config.load(checkout.path)) == [
-        f"locks/requirements/{host_python()}-{host_platform()}.txt: missing; run make lock"
-    ]
+    assert locks.problems(config.load(checkout.path)) == {
+        Path(f"locks/requirements/{host_python()}-{host_platform()}.txt"): "missing; run make lock"
+    }
 
 
 def test_by_default_the_lock_of_another_machine_is_accepted(
@@ -197,7 +197,7 @@ def test_by_default_the_lock_of_another_machine_is_accepted(
 def test_the_header_names_command_target_tools_and_digests() -> None:
     key = Key("dev", Target.parse("3.14t-macosx_14_0_arm64"))
     assert key.path == Path("locks/dev/3.14t-macosx_14_0_arm64.txt")
-    assert compose(key, "sha256:1", "foo\n") == (
+    assert compose(key, "sha256:1", tools(), "foo\n") == (
         "# Written by `make lock`. Change the requirements or packages.yaml and run it again.\n"
         "# set: dev\n"
         "# target: 3.14t-macosx_14_0_arm64\n"

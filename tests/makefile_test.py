@@ -76,7 +76,9 @@ def test_an_old_python_is_refused_in_one_sentence(tmp_path: Path) -> None:
     old = [path for version, path in found().items() if version in {"3.8", "3.9", "3.10"}]
     if not old:
         pytest.skip("no Python older than 3.11 on this machine")
-    done = subprocess.run((old[0], CODE / "scripts/create_venv.py", tmp_path / "v"), capture_output=True, text=True)
+    done = subprocess.run(
+        (old[0], CODE / "scripts/install_tools.py", tmp_path / "v", "r.txt"), capture_output=True, text=True
+    )
     version = subprocess.check_output(
         (old[0], "-c", "import sys; print('%d.%d' % sys.version_info[:2], end='')"), text=True
     )
@@ -92,7 +94,7 @@ def test_a_python_without_venv_is_refused_in_one_sentence(tmp_path: Path) -> Non
     # As Debian ships it: importlib finds no spec for a module that sys.modules has as None.
     (tmp_path / "sitecustomize.py").write_text("import sys\nsys.modules['ensurepip'] = None\n")
     done = subprocess.run(
-        (sys.executable, CODE / "scripts/create_venv.py", tmp_path / "v"),
+        (sys.executable, CODE / "scripts/install_tools.py", tmp_path / "v", "r.txt"),
         env=environment(PYTHONPATH=str(tmp_path)),
         capture_output=True,
         text=True,

@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 import pytest
 from conftest import Checkout
 from distributions import wheel
+from pip._internal.models.index import PyPI
 from upstream import Upstream
 
 from scripts import lock
@@ -111,7 +112,7 @@ def test_a_file_stands_below_its_download_section_and_both_below_the_environment
 
 
 def test_without_an_index_url_it_is_pips_default() -> None:
-    assert ours()["PIP_INDEX_URL"] == "https://pypi.org/simple"
+    assert ours()["PIP_INDEX_URL"] == PyPI.simple_url
 
 
 @pytest.mark.parametrize("url", ["file:///srv/simple", "host/simple", "git+https://host"])

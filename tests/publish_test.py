@@ -74,9 +74,9 @@ def test_the_shared_folder_has_the_layout_of_the_design(checkout: Checkout) -> N
     assert (release / "release.txt").read_text() == f"{release.name}\n"
     assert [path.name for path in release.parent.iterdir()] == [release.name]
     assert sorted(path.relative_to(release).as_posix() for path in release.rglob("*")) == [
-        *("changelog", "changelog/page1.html", "changelog/page1.html.etag", "files.jsonl", "index.html"),
-        *("index.html.etag", "packages", "packages.json", "release.txt", "simple", "simple/alpha"),
-        *("simple/alpha/index.html", "simple/alpha/index.html.etag", "simple/index.html", "simple/index.html.etag"),
+        *("files.jsonl", "index.html", "index.html.etag", "packages", "packages.json", "release.txt", "simple"),
+        *("simple/alpha", "simple/alpha/index.html", "simple/alpha/index.html.etag"),
+        *("simple/index.html", "simple/index.html.etag", "style.css"),
     ]
     assert pool(checkout) == expected_pool(ALPHA)
     assert list((checkout.root / "retired").iterdir()) == []
