@@ -23,7 +23,7 @@ def _check_free(listen: str) -> None:
     try:
         socket.create_server((host.strip("[]"), int(port)), family=family).close()
     except (OSError, ValueError, OverflowError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "not host:port"
+        reason = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else "not host:port"
         raise SystemExit(f"LISTEN: {listen}: {reason}; write 127.0.0.1:8000, or :8000 for every address") from None
 
 

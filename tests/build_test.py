@@ -171,5 +171,5 @@ def test_a_list_that_dumb_pypi_refuses_is_one_sentence(tmp_path: Path) -> None:
         build(line("alpha-1.0-py3-none-any.whl", unknown=1), tmp_path / "site")
     assert str(caught.value) == (
         "dumb-pypi failed: main.py: error: argument --package-list-json: "
-        f"invalid package_list_json value: '{tmp_path}/site/files.jsonl'"
+        f"invalid package_list_json value: '{tmp_path}/site/files.jsonl'; take other versions of what it names"
     )

@@ -6,6 +6,7 @@ import gzip
 import http.client
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -672,3 +673,32 @@ def test_a_client_that_stalls_is_let_go(tmp_path: Path, root: Path, line: str, s
         client.sendall(sent)
         while client.recv(65536):
             pass
+
+
+def test_the_staged_start_finds_its_own_folder(tmp_path: Path) -> None:
+    publish(tmp_path / "shared", "r1")
+    staged = tmp_path / "shared" / "bin"
+    staged.mkdir()
+    shutil.copy(CODE / "caddy" / "caddy", staged / "caddy")
+    (staged / "caddy-server").symlink_to(find_caddy())
+    port = free_port()
+    env = {"LISTEN": f"127.0.0.1:{port}", "HOME": str(tmp_path), "PATH": os.environ["PATH"]}
+    process = subprocess.Popen((staged / "caddy", "run", "--config", CADDYFILE), cwd=tmp_path, env=env)
+    try:
+        wait_for(process, "127.0.0.1", port)
+        assert Server(port, tmp_path / "shared", process).ask("/healthz").body == b"r1\n"
+    finally:
+        process.kill()
+        process.wait()
+
+
+@pytest.mark.parametrize(
+    "listen", ["8000", ":", ":8000,:8001", "127.0.0.1:8000/x", ":8000x", "unix//tmp/x:1", ":8000-8001", "a b:1"]
+)
+def test_a_listen_that_is_not_host_and_port_is_refused(listen: str) -> None:
+    env = {"LISTEN": listen, "CADDY": find_caddy(), "PATH": os.environ["PATH"]}
+    done = subprocess.run((CODE / "caddy" / "caddy", "run"), env=env, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (
+        1,
+        f"LISTEN: {listen} is not host:port; write 127.0.0.1:8000, or :8000 for every address\n",
+    )

@@ -99,10 +99,12 @@ def test_the_shipped_example_is_published_and_installed_in_two_commands(tmp_path
     done = make(clone, "index", own_venv=True)
     assert done.returncode == 0, done.stderr
     assert subprocess.run(("git", "status", "--porcelain"), cwd=clone, check=True, capture_output=True).stdout == b""
+    used = []
     with served(clone / "pypi") as url:
         for python, interpreter in found().items():
             if any(path.name.startswith(f"{python}-manylinux") for path in (clone / "locks").glob("*/*.txt")):
                 _install_and_import(interpreter, tmp_path / python, url)
+                used.append(python)
         for path in sorted((clone / "locks").glob("*/*.txt")):
             target = Target.parse(path.stem)
             options = (*target.pip_options(), "--only-binary=:all:", f"--target={tmp_path / 'nowhere'}")
@@ -116,6 +118,8 @@ def test_the_shipped_example_is_published_and_installed_in_two_commands(tmp_path
                 "pyyaml",
                 "requests[socks]",
             )
+    if not used:
+        pytest.skip("no Python here that the shipped example names: resolved for all, imported by none")
 
 
 def _install_and_import(interpreter: Path, venv: Path, url: str) -> None:

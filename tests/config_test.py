@@ -171,8 +171,13 @@ def test_every_problem_of_every_file_is_told_at_once(tmp_path: Path) -> None:
         "a.in:2: 'foo @ https://host/foo.whl' is a URL or a path, a side door past the review; name a project of the "
         "index instead",
         "b.in:3: --pre is not allowed, it would be a side door past the review; remove it",
-        "c.in: no such file; create it",
-        "b.in:2: foo>=1 names no single version; write foo==<version>, or set resolve_deps: true in packages.yaml",
+        "c.in: No such file or directory; create it",
+    ]
+
+
+def test_who_misspells_resolve_deps_is_not_told_to_pin(tmp_path: Path) -> None:
+    assert problems(tmp_path, "resolve_dep: true\n", requirements_in="foo\n") == [
+        "packages.yaml: resolve_dep: no such key; the nearest is resolve_deps"
     ]
 
 

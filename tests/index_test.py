@@ -181,7 +181,7 @@ def test_locks_without_any_pin_publish_an_empty_index(checkout: Checkout) -> Non
 def test_a_number_that_is_none_is_refused(checkout: Checkout, setting: tuple[str, str], text: str) -> None:
     name, option = setting
     assert refusal(checkout, f"{option}={text}") == (
-        f"{name}: {text!r} is not a whole number above 0; write one, such as 5"
+        f"{name}: {text!r} is not a whole number above 0; write one, or leave {name} out"
     )
 
 

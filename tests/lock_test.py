@@ -474,7 +474,7 @@ def test_upgrade_of_a_project_that_no_lock_pins_is_refused(locked: Checkout, ups
 def test_a_pin_that_is_edited_by_hand_is_made_anew(locked: Checkout) -> None:
     path = locked.path / PATH
     before = path.read_text()
-    evil = "foo==1.0 \\\n    --hash=sha256:" + "0" * 64 + "\n    --index-url=https://evil/\n--pre\nevil==1.0\n"
+    evil = "foo==1.0 \\\n    --hash=sha256:" + "0" * 64 + "\n--index-url=https://evil/\n--pre\nevil==1.0\n"
     path.write_text(before.partition("\n\n")[0] + f"\n\nbar @ https://evil/\n{evil}")
     assert locked.lock() == 0
     assert pins(locked) == ["bar==2.0", "foo==1.0"]
@@ -497,6 +497,32 @@ def test_what_is_no_longer_asked_for_loses_its_lock(locked: Checkout, capfd: pyt
 
 
 # What goes wrong
+
+
+def test_lock_alone_moves_no_package(checkout: Checkout, upstream: Upstream) -> None:
+    upstream.add(wheel("foo", "1.0"))
+    checkout.write("foo\n", packages_yaml=RESOLVE)
+    with pytest.raises(SystemExit) as refused:
+        checkout.lock("--package=foo")
+    assert str(refused.value) == "PACKAGE=foo: make lock moves nothing; run make upgrade PACKAGE=foo"
+
+
+def test_locks_that_cannot_be_written_are_told(checkout: Checkout, upstream: Upstream) -> None:
+    upstream.add(wheel("foo", "1.0"))
+    checkout.write("foo\n", packages_yaml=RESOLVE)
+    (checkout.path / "locks").write_text("a file")
+    with pytest.raises(SystemExit) as refused:
+        checkout.lock()
+    assert str(refused.value) == "locks/requirements: Not a directory; mend that, then run make lock again"
+
+
+def test_a_version_edited_by_hand_is_kept_with_its_own_hash(locked: Checkout) -> None:
+    path = locked.path / PATH
+    before = path.read_text()
+    path.write_text(before.replace("foo==1.0 ", "foo==2.0 "))
+    assert locked.lock() == 0
+    assert "foo==2.0" in pins(locked)
+    assert hashes(locked) != re.findall("sha256:([0-9a-f]{64})", before.partition("\n\n")[2])
 
 
 def test_a_target_that_cannot_be_solved_does_not_hold_up_the_others(

@@ -209,35 +209,52 @@ def test_the_header_names_command_target_tools_and_digests() -> None:
     )
 
 
+ZEROS, ONES, TWOS = "0" * 64, "1" * 64, "2" * 64
+
+
+def lock_of(folder: Path, body: str) -> Path:
+    path = folder / "lock.txt"
+    path.write_text(f"# set: x\n\n{body}")
+    return path
+
+
 def test_pins_are_read_with_what_stands_around_them(tmp_path: Path) -> None:
-    path = tmp_path / "lock.txt"
-    one, two = "1" * 64, "2" * 64
-    path.write_text(
-        "# set: x\n\n"
-        f'Foo_Bar[x]==1!2.0+cu12 ; python_version >= "3.8" \\\n    --hash=sha256:{one} \\\n    --hash=sha256:{two}\n'
-        f"    # via\n    #   -r requirements.in\n    #   other\nbaz===1.0 --hash=sha256:{one}\n"
+    path = lock_of(
+        tmp_path,
+        f'Foo_Bar[x]==1!2.0+cu12 ; python_version >= "3.8" \\\n    --hash=sha256:{ONES} \\\n    --hash=sha256:{TWOS}\n'
+        f"    # via\n    #   -r requirements.in\n    #   other\nbaz===1.0 \\\n    --hash=sha256:{ONES}\n",
     )
     assert read_pins(path) == [
-        Pin(canonicalize_name("foo-bar"), Version("1!2.0+cu12"), one),
-        Pin(canonicalize_name("foo-bar"), Version("1!2.0+cu12"), two),
-        Pin(canonicalize_name("baz"), Version("1.0"), one),
+        Pin(canonicalize_name("foo-bar"), Version("1!2.0+cu12"), ONES),
+        Pin(canonicalize_name("foo-bar"), Version("1!2.0+cu12"), TWOS),
+        Pin(canonicalize_name("baz"), Version("1.0"), ONES),
     ]
     assert [str(pin) for pin in read_pins(path)][::2] == ["foo-bar 1!2.0+cu12", "baz 1.0"]
 
 
 @pytest.mark.parametrize(
-    ("line", "problem"),
+    ("body", "problem"),
     [
-        ("foo==1.0", "'foo==1.0' has no sha256 hash"),
-        ("foo==1.0 --hash=md5:0", "'foo==1.0' has no sha256 hash"),
-        (f"foo>=1.0 --hash=sha256:{'0' * 64}", "'foo>=1.0' is not a pin"),
-        (f"foo @ https://host/foo.whl --hash=sha256:{'0' * 64}", "'foo @ https://host/foo.whl' is not a pin"),
-        (f"foo==1.* --hash=sha256:{'0' * 64}", "Invalid version: '1.*'"),
+        ("foo==1.0\n", "'foo==1.0' is no pin"),
+        ("foo==1.0 \\\n    # via x\n", "'foo==1.0 \\\\' has no sha256 hash"),
+        ("foo>=1.0 \\\n", "'foo>=1.0 \\\\' is no pin"),
+        ("foo @ https://host/foo.whl \\\n", "'foo @ https://host/foo.whl \\\\' is no pin"),
+        (f"foo==1.* \\\n    --hash=sha256:{ZEROS}\n", "Invalid version: '1.*'"),
+        ("foo==1.0 \\\n    --hash=md5:0\n", "'    --hash=md5:0' is neither a hash nor a comment"),
+        (f"foo==1.0 \\\n    --hash=sha256:{ZEROS}0\n", f"'    --hash=sha256:{ZEROS}0' is neither a hash nor a comment"),
+        (f"foo==1.0 \\\n    --hash=sha256:{ZEROS}\n    -r x\n", "'    -r x' is neither a hash nor a comment"),
+        (f"foo==1.0 \\\n    --hash=sha256:{ZEROS}\n# --hash=sha256:{ONES}\n", "it holds lines that belong to no pin"),
+        (f"foo==1.0 \\\n    --hash=sha256:{ZEROS}\n\nbar==1.0", "it holds lines that belong to no pin"),
+        ("--index-url=https://host/\n", "'--index-url=https://host/' is no pin"),
     ],
 )
-def test_a_line_that_is_no_pin_is_told(tmp_path: Path, line: str, problem: str) -> None:
-    path = tmp_path / "lock.txt"
-    path.write_text(f"# set: x\n\n{line}\n")
+def test_a_line_that_is_no_part_of_a_pin_is_told(tmp_path: Path, body: str, problem: str) -> None:
+    path = lock_of(tmp_path, body)
     with pytest.raises(SystemExit) as stop:
         read_pins(path)
     assert str(stop.value) == f"{path}: {problem}; run make lock"
+
+
+def test_a_hash_in_a_comment_approves_nothing(tmp_path: Path) -> None:
+    path = lock_of(tmp_path, f"foo==1.0 \\\n    --hash=sha256:{ZEROS}\n    # old: --hash=sha256:{ONES}\n")
+    assert [pin.sha256 for pin in read_pins(path)] == [ZEROS]

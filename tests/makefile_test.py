@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Callable
@@ -180,6 +181,66 @@ def test_ctrl_c_ends_the_server_cleanly(project: Path, upstream: Upstream) -> No
     said = _interrupted(project, "serve", until_served, f"LISTEN=127.0.0.1:{port}", f"CADDY={find_caddy()}")
     started = rf"pypi: serving \S+ on 127\.0\.0\.1:{port}; Ctrl-C ends it\n"
     assert re.fullmatch(started + _one_line("serve"), said), said
+
+
+def test_ctrl_c_ends_the_set_up_in_one_line(project: Path) -> None:
+    process = subprocess.Popen(
+        ("make", f"PYTHON={sys.executable}", "lock-check"),
+        cwd=project,
+        env=environment(),
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    assert process.stderr
+    with process:
+        said = process.stderr.readline()
+        os.killpg(process.pid, signal.SIGINT)
+        said += process.stderr.read()
+    assert re.fullmatch(
+        r"Installing the pinned tools of scripts/requirements.txt into .venv\n"
+        r"make: \*\*\* \[Makefile:\d+: .venv/tools.txt\] Interrupt\n",
+        said,
+    ), said
+
+
+def test_a_venv_that_is_none_is_not_touched(project: Path, tmp_path: Path) -> None:
+    (tmp_path / "precious").mkdir()
+    (tmp_path / "precious" / "file").write_text("x")
+    done = subprocess.run(
+        ("make", f"PYTHON={sys.executable}", f"VENV={tmp_path}/precious", "lock-check"),
+        cwd=project,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert f"VENV: {tmp_path}/precious holds other things; name a new or empty folder\n" in done.stderr
+    assert [path.name for path in (tmp_path / "precious").iterdir()] == ["file"]
+
+
+@pytest.mark.parametrize("folder", ["scripts", "tests", "caddy"])
+def test_every_tool_is_pinned_with_hashes(folder: str) -> None:
+    entries = re.split(r"\n(?=\S)", (CODE / folder / "requirements.txt").read_text())
+    pins = [entry for entry in entries if not entry.startswith("#")]
+    assert pins
+    assert [pin for pin in pins if not re.match(r"[a-z0-9-]+==\S+ \\\n    --hash=sha256:[0-9a-f]{64}", pin)] == []
+
+
+def test_a_tilde_in_the_shared_folders_name_is_a_tilde(project: Path, upstream: Upstream) -> None:
+    done = make(project, "lock", "index", f"UPSTREAM={upstream.url}", "PYPI_ROOT=~/pypi")
+    assert done.returncode == 0, done.stderr
+    assert (project / "~" / "pypi" / "web" / "simple" / "alpha" / "index.html").is_file()
+
+
+def test_a_port_that_is_taken_is_told(project: Path, upstream: Upstream) -> None:
+    assert make(project, "lock", "index", f"UPSTREAM={upstream.url}").returncode == 0
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        listen = f"127.0.0.1:{taken.getsockname()[1]}"
+        done = make(project, "serve", f"LISTEN={listen}")
+    assert done.stderr.splitlines()[0] == (
+        f"LISTEN: {listen}: Address already in use; write 127.0.0.1:8000, or :8000 for every address"
+    )
 
 
 def test_serve_says_what_is_missing(project: Path) -> None:

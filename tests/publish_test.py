@@ -136,7 +136,7 @@ def test_unchanged_pages_are_hard_links_and_changed_ones_are_not(checkout: Check
         if (first / path.relative_to(second)).is_file()
         if (first / path.relative_to(second)).stat().st_ino == path.stat().st_ino
     }
-    assert shared == {"simple/alpha/index.html", "simple/alpha/index.html.etag"}
+    assert shared == {"simple/alpha/index.html", "simple/alpha/index.html.etag", "style.css"}
 
 
 def test_the_same_content_makes_no_new_release_and_says_so(

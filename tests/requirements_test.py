@@ -229,6 +229,25 @@ def test_a_set_that_is_a_link_stays_in_the_checkout(tmp_path: Path) -> None:
     assert problems == ["set.in: a link out of the checkout; copy the file into the checkout"]
 
 
+NO_PLAIN_PATH = 'not a plain path; use letters, digits, space and "._+-/", and no "-" at the beginning'
+
+
+@pytest.mark.parametrize(
+    "name", ["--find-links=x/a.in", "--pip-args=--pre.in", "x\nevil==1.0 --hash=sha256:0\n#.in", "a'b.in", "a=b.in"]
+)
+def test_a_path_that_could_be_an_option_or_a_line_is_refused(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    (tmp_path / name).write_text("foo\n")
+    problems: list[str] = []
+    assert read_set(tmp_path, name, problems).lines == ()
+    assert problems == [f"{name if name.isprintable() else repr(name)}: {NO_PLAIN_PATH}"]
+
+
+def test_an_include_cannot_become_an_option(tmp_path: Path) -> None:
+    (tmp_path / "--pip-args=--pre.in").write_text("foo\n")
+    assert refused(tmp_path, "bar\n-r ./--pip-args=--pre.in\n") == [f"--pip-args=--pre.in: {NO_PLAIN_PATH}"]
+
+
 @pytest.mark.parametrize("name", ["setup.py", "setup.cfg", "pyproject.toml"])
 def test_a_file_that_pip_compile_would_build_is_refused(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_text("foo\n")
