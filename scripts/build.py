@@ -1,7 +1,8 @@
 """files.jsonl -> a site: the pages of a release, in a folder of their own.
 
-dumb-pypi renders the pages. Its links read `../../packages/<file>`, so that the tree works below any path prefix. Next
-to each page stands its validator, `<page>.etag`: Caddy's own is made of size and time, which two pages can share.
+dumb-pypi renders the pages of the Simple API (PEP 503; core metadata is announced as PEP 714 says). Its links read
+`../../packages/<file>`, so that the tree works below any path prefix. Next to each page stands its validator,
+`<page>.etag` (Caddy's `etag_file_extensions`): Caddy's own is made of size and time, which two pages can share.
 """
 
 from __future__ import annotations

@@ -125,19 +125,9 @@ class Downloader:
 
     def _pip(self, group: Sequence[Download], folder: Path) -> str:
         """Run pip for wheels of one target; returns why it failed, or nothing."""
-        lines = [f"{d.pin.name} @ {urldefrag(d.file.url)[0]} --hash=sha256:{d.pin.sha256}\n" for d in group]
-        requirements = self._root.scratch / f"{folder.name}.txt"
-        requirements.write_text("".join(lines), encoding="utf-8")
         limit = max(SMALLEST_LIMIT, *(d.limit for d in group))
-        command = (
-            *(sys.executable, "-m", "pip", "download"),
-            *("--no-deps", "--require-hashes", "--only-binary=:all:", "--no-cache-dir", "--progress-bar=off"),
-            *group[0].key.target.pip_options(),
-            f"--dest={folder}",
-            f"--requirement={requirements}",
-        )
         with subprocess.Popen(
-            command,
+            self._command(group, folder),
             env=self._environment,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
@@ -154,9 +144,20 @@ class Downloader:
         if not process.returncode:
             return ""
         _raise_disk_error(stderr, folder)
-        if reason := _known_reason(stderr, limit):
-            return reason
-        return (self._inspect(group[0], folder) if len(group) == 1 else None) or _last_words(stderr)
+        inspected = _known_reason(stderr, limit) or (len(group) == 1 and self._inspect(group[0], folder))
+        return inspected or _last_words(stderr)
+
+    def _command(self, group: Sequence[Download], folder: Path) -> tuple[str, ...]:
+        lines = [f"{d.pin.name} @ {urldefrag(d.file.url)[0]} --hash=sha256:{d.pin.sha256}\n" for d in group]
+        requirements = self._root.scratch / f"{folder.name}.txt"
+        requirements.write_text("".join(lines), encoding="utf-8")
+        return (
+            *(sys.executable, "-m", "pip", "download"),
+            *("--no-deps", "--require-hashes", "--only-binary=:all:", "--no-cache-dir", "--progress-bar=off"),
+            *group[0].key.target.pip_options(),
+            f"--dest={folder}",
+            f"--requirement={requirements}",
+        )
 
     def _watch(self, process: subprocess.Popen[str]) -> str:
         while True:

@@ -1,5 +1,7 @@
 """Approved files -> $(PYPI_ROOT)/packages/: what enters the pool, what leaves it, and what older releases still need.
 
+A wheel stands beside its sidecar, `<wheel>.metadata`, which holds METADATA's exact bytes (PEP 658).
+
 Nothing that somebody may be reading is deleted here: what leaves is renamed to `retired/`, which an open file survives.
 """
 

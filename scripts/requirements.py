@@ -7,6 +7,7 @@ extras, specifier, marker and comment are left, and `-r` and `-c` of another fil
 
 from __future__ import annotations
 
+import operator
 import os
 import re
 from collections.abc import Iterator, Sequence
@@ -144,33 +145,47 @@ def _path_problem(root: Path, path: str) -> str | None:
     return None
 
 
-def _read_file(root: Path, path: str, problems: list[str]) -> RequirementFile:
+def _read_text(root: Path, path: str) -> str:
+    """Return a requirement file's text; raises ValueError with `fact; what to do`."""
     if problem := _path_problem(root, path):
-        problems.append(f"{path if path.isprintable() else repr(path)}: {problem}")
-        return RequirementFile(path, ())
+        raise ValueError(problem)
     try:
-        text = (root / path).read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = "not UTF-8 text; save it as UTF-8" if isinstance(error, ValueError) else f"{error.strerror}; create it"
-        problems.append(f"{path}: {reason}")
-        return RequirementFile(path, ())
+        return (root / path).read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError:
+        raise ValueError("not UTF-8 text; save it as UTF-8") from None
+    except OSError as error:
+        raise ValueError(f"{error.strerror}; create it") from None
+
+
+def _read_line(root: Path, path: str, line: str) -> Requirement | tuple[str, str]:
+    """Return a line's requirement, or what it includes as (flag, path); raises ValueError with `fact; what to do`."""
+    if include := _INCLUDE.fullmatch(line):
+        flag = "-" + include["flag"].lstrip("-")[0]
+        return flag, _include(root, path, flag, include["path"])
+    requirement = parse_requirement(line)
+    if isinstance(requirement, str):
+        raise ValueError(requirement)
+    return requirement
+
+
+def _read_file(root: Path, path: str, problems: list[str]) -> RequirementFile:
     lines: list[Line] = []
     includes: list[tuple[str, str]] = []
-    for number, line, comment in _logical_lines(text):
-        if not line:
+    try:
+        text = _read_text(root, path)
+    except ValueError as error:
+        problems.append(f"{path if path.isprintable() else repr(path)}: {error}")
+        return RequirementFile(path, ())
+    for number, line, comment in filter(operator.itemgetter(1), _logical_lines(text)):
+        try:
+            found = _read_line(root, path, line)
+        except ValueError as error:
+            problems.append(f"{path}:{number}: {error}")
             continue
-        if include := _INCLUDE.fullmatch(line):
-            flag = "-" + include["flag"].lstrip("-")[0]
-            try:
-                includes.append((flag, _include(root, path, flag, include["path"])))
-            except ValueError as error:
-                problems.append(f"{path}:{number}: {error}")
-            continue
-        requirement = parse_requirement(line)
-        if isinstance(requirement, str):
-            problems.append(f"{path}:{number}: {requirement}")
+        if isinstance(found, tuple):
+            includes.append(found)
         else:
-            lines.append(Line(path, number, requirement, comment))
+            lines.append(Line(path, number, found, comment))
     return RequirementFile(path, tuple(lines), tuple(includes))
 
 

@@ -1,4 +1,7 @@
-"""Project names -> the files that the upstream's Simple API lists for each, with where and how big they are."""
+"""Project names -> the files that the upstream's Simple API lists for each, with where and how big they are.
+
+The API is PEP 691's JSON, with size and upload time (PEP 700), or PEP 503's HTML.
+"""
 
 from __future__ import annotations
 

@@ -73,6 +73,15 @@ def test_wheels_for_other_machines_are_fetched(checkout: Checkout, upstream: Ups
         assert (checkout.root / "web" / "packages" / one.filename).read_bytes() == one.data
 
 
+def test_what_a_wheel_needs_is_not_fetched_with_it(checkout: Checkout, upstream: Upstream) -> None:
+    needy = upstream.add(wheel("needy", "1.0", requires=["other"]))
+    upstream.add(wheel("other", "1.0"))
+    checkout.write("needy==1.0\n")
+    approve_only(needy)
+    checkout.index()
+    assert upstream.file_requests() == [needy.filename]
+
+
 def test_two_versions_of_a_project_in_one_lock_are_fetched(checkout: Checkout, upstream: Upstream) -> None:
     both = [upstream.add(wheel("alpha", version)) for version in ("1.0", "2.0")]
     approve(*both)

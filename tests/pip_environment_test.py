@@ -255,18 +255,25 @@ def serving(handler: type[BaseHTTPRequestHandler], context: ssl.SSLContext | Non
         server.server_close()
 
 
-@pytest.mark.usefixtures("wanted")
-def test_pips_proxy_is_used(upstream: Upstream, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pips_proxy_is_used(wanted: Checkout, upstream: Upstream, monkeypatch: pytest.MonkeyPatch) -> None:
     handler = proxy_to(upstream)
     with serving(handler) as port:
         monkeypatch.setenv("PIP_PROXY", f"http://127.0.0.1:{port}")
         assert lock.main(["--upstream=http://127.0.0.1:9/simple/"]) == 0
-    assert "http://127.0.0.1:9/simple/alpha/" in handler.asked
+        assert "http://127.0.0.1:9/simple/alpha/" in handler.asked
+        handler.asked.clear()
+        assert wanted.index("--upstream=http://127.0.0.1:9/simple/") == 0
+    assert sorted(url.rpartition("/")[2] or url for url in handler.asked) == [
+        "alpha-1.0-py3-none-any.whl",
+        "beta-1.0-py3-none-any.whl",
+        "http://127.0.0.1:9/simple/alpha/",
+        "http://127.0.0.1:9/simple/beta/",
+    ]
 
 
 @pytest.mark.skipif(not shutil.which("openssl"), reason="no openssl to make a certificate with")
-@pytest.mark.usefixtures("wanted")
 def test_pips_certificate_is_trusted_and_no_other(
+    wanted: Checkout,
     upstream: Upstream,
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
@@ -289,6 +296,7 @@ def test_pips_certificate_is_trusted_and_no_other(
         assert handler.asked == []
         monkeypatch.setenv("PIP_CERT", str(tmp_path / "cert"))
         assert lock.main([url]) == 0
+        assert wanted.index(url) == 0
     told = capfd.readouterr().err.splitlines()
     assert told[1].startswith(
         f"    https://127.0.0.1:{port}/simple/alpha/: There was a problem confirming the ssl certificate"

@@ -345,6 +345,54 @@ def test_a_release_stays_for_a_day_after_another_took_its_place(checkout: Checko
     assert len(list((checkout.root / "releases").iterdir())) == 2
 
 
+@pytest.mark.parametrize(("hours", "stays"), [(23.9, True), (24.1, False)])
+def test_the_day_has_24_hours(checkout: Checkout, hours: float, stays: bool) -> None:
+    for files in ((ALPHA,), (ALPHA, BETA), (ALPHA,)):
+        publish(checkout, *files)
+    oldest, *_ = age(checkout, hours / 24)
+    checkout.index("--keep=1")
+    assert oldest.exists() == stays
+    assert (checkout.root / "retired" / BETA.filename).exists() == stays
+
+
+def test_a_page_that_reads_back_otherwise_is_not_published(checkout: Checkout, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = publish(checkout, ALPHA)
+    checkout.upstream.add(BETA)
+    approve(ALPHA, BETA)
+
+    def on_a_bad_disk(source: Path, place: Path) -> None:
+        Path(place).write_bytes(Path(source).read_bytes().replace(b"beta", b"bet\0"))
+
+    monkeypatch.setattr(shutil, "copyfile", on_a_bad_disk)
+    with pytest.raises(SystemExit) as stopped:
+        checkout.index()
+    assert re.fullmatch(
+        rf"{re.escape(str(checkout.root))}/releases/\.\S+\.new: reads back other than it was written; "
+        "check the disk, then run make index",
+        str(stopped.value),
+    )
+    assert live(checkout) == first
+
+
+def test_a_file_that_reads_back_otherwise_is_not_published(checkout: Checkout, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = publish(checkout, ALPHA)
+    checkout.upstream.add(BETA)
+    approve(ALPHA, BETA)
+    rename = Path.replace
+
+    def on_a_bad_disk(path: Path, place: Path) -> Path:
+        if place == checkout.root / "packages" / BETA.filename:
+            path.write_bytes(path.read_bytes()[:-1])
+        return rename(path, place)
+
+    monkeypatch.setattr(Path, "replace", on_a_bad_disk)
+    with pytest.raises(SystemExit) as stopped:
+        checkout.index()
+    packages = checkout.root / "packages"
+    assert str(stopped.value) == f"{packages}: {BETA.filename}: reads back other than approved; run make index again"
+    assert live(checkout) == first
+
+
 def test_the_live_release_stays_however_old_it_is(checkout: Checkout) -> None:
     first = publish(checkout, ALPHA)
     web = checkout.root / "web"
