@@ -181,8 +181,8 @@ def load(root: Path) -> Config:
         allow_sdists=_optional_names(reader),
         sets=_sets(reader, root),
     )
-    is_said = "resolve_deps" in reader.values and not any("resolve_deps" in problem for problem in reader.problems)
-    if not resolve_deps and (is_said or not reader.problems):
+    # Who misspelt `resolve_deps: true` need not be told to pin every line.
+    if not resolve_deps and not any("resolve_deps" in problem for problem in reader.problems):
         reader.problems += _unpinned(config.sets)
     if reader.problems:
         raise SystemExit("\n".join(reader.problems))

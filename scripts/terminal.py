@@ -14,6 +14,7 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 SECONDS_BETWEEN_LOG_LINES = 10.0
+_CLEAR = "\r\x1b[K"  # to the line's beginning, and erase it
 
 
 class Progress:
@@ -38,13 +39,13 @@ class Progress:
     def clear(self) -> None:
         """Take the line off the terminal again."""
         if self._drawn:
-            print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+            print(_CLEAR, end="", file=sys.stderr, flush=True)
         self._drawn = False
 
     def _write(self, text: str) -> None:
         if self._on_terminal:
             columns = os.get_terminal_size(sys.stderr.fileno()).columns or 80
-            print(f"\r\x1b[K{text[: columns - 1]}", end="", file=sys.stderr, flush=True)
+            print(f"{_CLEAR}{text[: columns - 1]}", end="", file=sys.stderr, flush=True)
             self._drawn = True
         else:
             print(text, file=sys.stderr, flush=True)
@@ -71,6 +72,8 @@ def run(main: Callable[[], int]) -> int:
     try:
         return main()
     except KeyboardInterrupt:
+        if sys.stderr.isatty():
+            print(_CLEAR, end="", file=sys.stderr, flush=True)
         signal.signal(signal.SIGINT, signal.SIG_DFL)
         os.kill(os.getpid(), signal.SIGINT)
         raise
