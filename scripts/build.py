@@ -33,9 +33,9 @@ def build(listing: str, site: Path) -> None:
     site.mkdir()
     (site / FILE).write_text(listing, encoding="ascii")
     command = (
-        *(sys.executable, "-m", "dumb_pypi.main", f"--package-list-json={site / FILE}", f"--output-dir={site}"),
-        *(f"--packages-url={PACKAGES_URL}", "--title=Python package index"),
-        *("--no-generate-timestamp", "--no-per-release-json"),
+        *(sys.executable, "-W", "ignore", "-m", "dumb_pypi.main"),  # newer Pythons warn of its utcnow
+        *(f"--package-list-json={site / FILE}", f"--output-dir={site}", f"--packages-url={PACKAGES_URL}"),
+        *("--title=Python package index", "--no-generate-timestamp", "--no-per-release-json"),
     )
     # It writes its pages in the locale's encoding.
     environment = os.environ | {"PYTHONUTF8": "1"}

@@ -17,7 +17,7 @@ import pytest
 CODE = Path(__file__).resolve().parent.parent
 # What an outer make hands down, `make test` among them.
 _OF_MAKE = {
-    *("MAKEFLAGS", "MAKELEVEL", "MFLAGS"),
+    *("MAKEFLAGS", "MAKELEVEL", "MAKEOVERRIDES", "MFLAGS"),
     *("PYPI_ROOT", "LISTEN", "UPSTREAM", "PACKAGE", "KEEP", "FETCH_TIMEOUT", "CADDY"),
 }
 _CADDY = Path(os.environ.get("CADDY") or Path(sys.prefix) / "bin" / "caddy").absolute()
