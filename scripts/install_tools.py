@@ -55,10 +55,13 @@ def main(argv):
     """Install the requirements file argv[1] into the virtual environment argv[0], made if it is not there."""
     folder, requirements = argv
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C ends it at once, and make says so
-    check_python()
-    check_folder(folder)
-    print("Installing the pinned tools of " + requirements + " into " + folder, file=sys.stderr)
-    quietly(sys.executable, "-m", "venv", folder)
+    is_new = not os.path.exists(folder + "/bin/pip")  # which venv makes last
+    if is_new:
+        check_python()
+        check_folder(folder)
+    sys.stderr.write("Installing the pinned tools of " + requirements + " into " + folder + "\n")
+    if is_new:
+        quietly(sys.executable, "-m", "venv", folder)
     quietly(
         folder + "/bin/python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check",
         "--only-binary=:all:", "--require-hashes", "--requirement=" + requirements,
