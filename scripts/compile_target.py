@@ -23,7 +23,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from pip._internal.commands.install import InstallCommand
-from pip._internal.exceptions import DiagnosticPipError, DistributionNotFound, InstallationError, PipError
+from pip._internal.exceptions import DiagnosticPipError, DistributionNotFound, HashError, InstallationError, PipError
 from pip._internal.index import collector
 from pip._internal.index.package_finder import LinkEvaluator, PackageFinder
 from pip._internal.models.format_control import FormatControl
@@ -198,6 +198,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     _patch_results(pins_only=args.pins_only)
     try:
         pip_compile.cli.main(args.arguments, standalone_mode=False)
+    except HashError as error:
+        fact = "what the upstream sends does not have the sha256 that its page or the lock says"
+        print(f"{error.req.name if error.req else 'a file'}: {fact}; name another version")
+        return 1
     except (PipError, PipToolsError, RequestException) as error:
         print(f"{error.message}: {error.context}" if isinstance(error, DiagnosticPipError) else error)
         return 1

@@ -187,5 +187,6 @@ def fetch(
     lost += [Missing(pin, wanted[pin], _RENAMED) for pin in wanted if pin not in known]
     if lost:
         lines = "\n".join(sorted(f"  {one}" for one in lost))
-        raise SystemExit(f"{len(lost)} of {len(wanted)} pins have no file; nothing is published:\n{lines}")
+        remedy = "try again, or take what the upstream has now with make upgrade"
+        raise SystemExit(f"{len(lost)} of {len(wanted)} pins have no file, nothing is published; {remedy}:\n{lines}")
     return found

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 
 OLDEST = (3, 11)
 # How the registry is reached, and nothing that could change what is installed or where.
@@ -54,7 +55,6 @@ def main(argv):
     # type: (list[str]) -> int
     """Install the requirements file argv[1] into the virtual environment argv[0], made if it is not there."""
     folder, requirements = argv
-    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C ends it at once, and make says so
     is_new = not os.path.exists(folder + "/bin/pip")  # which venv makes last
     if is_new:
         check_python()
@@ -70,4 +70,9 @@ def main(argv):
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except KeyboardInterrupt:
+        time.sleep(0.1)  # as in scripts.end_by_signal, which is not there yet
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        os.kill(os.getpid(), signal.SIGINT)

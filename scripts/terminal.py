@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from typing import TypeVar
 
+from scripts import end_by_signal
+
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
@@ -67,13 +69,12 @@ def side_by_side(
 
 def run(main: Callable[[], int]) -> int:
     """Call main; on Ctrl-C end by that signal once everything is cleaned up, so that make prints the one line."""
-    if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:
+    if signal.getsignal(signal.SIGINT) is end_by_signal:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         return main()
     except KeyboardInterrupt:
         if sys.stderr.isatty():
             print(_CLEAR, end="", file=sys.stderr, flush=True)
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
-        os.kill(os.getpid(), signal.SIGINT)
+        end_by_signal()
         raise

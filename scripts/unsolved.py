@@ -90,7 +90,8 @@ def _refused(project: str, failures: Mapping[Link, Exception]) -> str:
     files = sorted(
         (link.filename, str(error)) for link, error in failures.items() if (_identity(link) or [""])[0] == project
     )
-    return "; ".join(f"pip refuses {name}: {' '.join(error.split())}" for name, error in files)
+    reasons = [f"pip refuses {name}: {' '.join(error.split())}" for name, error in files]
+    return "; ".join([*reasons, "name another version"]) if reasons else ""
 
 
 class Failure(NamedTuple):

@@ -39,3 +39,10 @@ def approve_only(*distributions: Distribution, everywhere: bool = True, only: st
         inputs = locks.inputs_digest(settings, sets[key.set_name], key.target)
         key.path.parent.mkdir(parents=True, exist_ok=True)
         key.path.write_text(locks.compose(key, inputs, locks.tools(), "".join(sorted(blocks))))
+
+
+def missing(*lines: str, of: int) -> str:
+    """Return the list with which `make index` ends where pins have no file."""
+    remedy = "try again, or take what the upstream has now with make upgrade"
+    text = "\n".join(f"  {line}" for line in lines)
+    return f"{len(lines)} of {of} pins have no file, nothing is published; {remedy}:\n{text}"

@@ -17,7 +17,7 @@ from threading import Thread
 from typing import Any
 
 import pytest
-from approved import approve, approve_only
+from approved import approve, approve_only, missing
 from conftest import Checkout
 from distributions import Distribution, sdist, wheel
 from index_test import refusal, tree
@@ -30,12 +30,6 @@ BETA = wheel("beta", "2.0")
 TARGET = "3.12-manylinux_2_28_x86_64"
 LOCK = f"locks/requirements/{TARGET}.txt"
 SDISTS = 'python_versions: ["3.12"]\nplatforms: [manylinux_2_28_x86_64]\nallow_sdists: [alpha]\n'
-
-
-def missing(*lines: str, of: int) -> str:
-    """Return the list that ends a run."""
-    text = "\n".join(f"  {line}" for line in lines)
-    return f"{len(lines)} of {of} pins have no file; nothing is published:\n{text}"
 
 
 def live(checkout: Checkout) -> dict[str, bytes]:
@@ -483,10 +477,7 @@ def test_a_url_that_says_more_than_where_the_file_is_reaches_no_pip(checkout: Ch
     approve(ALPHA)
     with hostile_upstream(ALPHA.filename, ALPHA, url) as index_url:
         text = refusal(checkout, f"--upstream={index_url}")
-    start = (
-        f"1 of 1 pins have no file; nothing is published:\n  alpha 1.0 ({LOCK}): the upstream gives {ALPHA.filename} "
-    )
-    assert text.startswith(f"{start}the URL ")
+    assert text.startswith(missing(f"alpha 1.0 ({LOCK}): the upstream gives {ALPHA.filename} the URL ", of=1))
     assert text.endswith(", which is not a plain one of a file of that name")
     assert len(text.splitlines()) == 2
 
@@ -515,7 +506,7 @@ def test_a_hostile_file_name_is_refused(checkout: Checkout, name: str) -> None:
     with hostile_upstream(name, ALPHA, f"https://evil.invalid/{ALPHA.filename}") as url:
         text = refusal(checkout, f"--upstream={url}")
     start = f"alpha 1.0 ({LOCK}): the file with the locked sha256 has no proper name: {name!r} is not the name of a"
-    assert text.startswith(f"1 of 1 pins have no file; nothing is published:\n  {start} wheel or sdist (")
+    assert text.startswith(missing(f"{start} wheel or sdist (", of=1))
     assert len(text.splitlines()) == 2
     assert list((checkout.root / "incoming").iterdir()) == []
 

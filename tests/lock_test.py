@@ -590,7 +590,7 @@ def test_a_wheel_whose_metadata_lies_is_refused(
     url = f"{upstream.url.removesuffix('simple/')}files/{file.sha256[:2]}/{file.filename}"
     assert failure(checkout, capfd) == (
         f"requirements.in:1: foo: pip refuses {file.filename}: Requested foo from {url} (from -r requirements.in "
-        "(line 1)) has inconsistent Name: expected 'foo', but metadata has 'bar'"
+        "(line 1)) has inconsistent Name: expected 'foo', but metadata has 'bar'; name another version"
     )
 
 
@@ -647,7 +647,9 @@ def test_a_sidecar_that_does_not_match_its_digest_is_refused(
     file = upstream.add(wheel("foo", "1.0"))
     upstream.fault(f"{file.filename}.metadata", "nonsense")
     checkout.write("foo\n", packages_yaml=RESOLVE)
-    assert failure(checkout, capfd).startswith("THESE PACKAGES DO NOT MATCH THE HASHES")
+    assert failure(checkout, capfd) == (
+        "foo: what the upstream sends does not have the sha256 that its page or the lock says; name another version"
+    )
 
 
 def test_a_failure_leaves_the_lock_that_stands(locked: Checkout, upstream: Upstream) -> None:

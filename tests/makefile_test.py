@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -145,6 +146,21 @@ def test_ctrl_c_ends_a_lock_at_once_in_one_line(project: Path, upstream: Upstrea
     said = _interrupted(project, "lock", _until_asked(upstream), f"UPSTREAM={upstream.url}")
     assert re.fullmatch(_one_line("lock"), said), said
     assert not (project / "locks").exists()
+
+
+@pytest.mark.skipif(os.cpu_count() == 1, reason="one core locks one target at a time")
+def test_targets_are_locked_side_by_side(project: Path, upstream: Upstream) -> None:
+    (project / "packages.yaml").write_text('python_versions: ["3.12"]\nplatforms: [win_amd64, win_arm64]\n')
+    # Nobody gets an answer, so that a second request is a second target's.
+    upstream.fault("/simple/alpha/", "hang")
+
+    def until_two_asked(process: subprocess.Popen[str]) -> None:
+        give_up = time.monotonic() + 60
+        while len(upstream.requests) < 2 and process.poll() is None and time.monotonic() < give_up:
+            pass
+
+    _interrupted(project, "lock", until_two_asked, f"UPSTREAM={upstream.url}")
+    assert upstream.page_requests() == ["/simple/alpha/"] * 2
 
 
 def test_ctrl_c_ends_a_fetch_at_once_in_one_line(project: Path, upstream: Upstream) -> None:
