@@ -1,37 +1,58 @@
-"""files.jsonl -> a site: the pages of a release, in a folder of their own.
+"""What is offered -> a site: the pages of a release, in a folder of their own.
 
-dumb-pypi renders the pages of the Simple API (PEP 503; core metadata is announced as PEP 714 says). Its links read
-`../../packages/<file>`, so that the tree works below any path prefix. Next to each page stands its validator,
-`<page>.etag` (Caddy's `etag_file_extensions`): Caddy's own is made of size and time, which two pages can share.
+simple/    the Simple API, in HTML by dumb-pypi (PEP 503) and in JSON by us (PEP 691)
+project/   the pages for people
+provenance/<file>.json   attestations, as the upstream had them (PEP 740)
+
+Links are relative, so that the tree works below any path prefix.
 """
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import json
 import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
-from pypi_simple import ProjectPage
+from scripts.facts import Json
+from scripts.list_files import FILE, listing
+from scripts.offer import Offer
+from scripts.people import write_pages
+from scripts.simple_html import complete_pages
+from scripts.simple_json import PACKAGES_URL, project_page, root_page
 
-from scripts.distribution import parse_filename
-from scripts.front_page import write_front_page
-from scripts.list_files import FILE
-
-PACKAGES_URL = "../../packages"
-_BASE = "https://index.invalid/"
+# Above this, sending a page that is compressed already is clearly cheaper than compressing it for each reader.
+PRECOMPRESSED_BYTES = 2**14
 
 
-def build(listing: str, site: Path) -> None:
-    """Render a release's pages into the folder site, which must not exist.
+def build(offer: Offer, site: Path) -> None:
+    """Render the pages of what is offered into the folder site, which must not exist.
 
-    Raises SystemExit where the pages link anything but what listing, the text of `files.jsonl`, names.
+    Raises SystemExit where dumb-pypi's pages link anything but what is offered.
     """
     site.mkdir()
-    (site / FILE).write_text(listing, encoding="ascii")
+    (site / FILE).write_text(listing(offer.files), encoding="ascii")
+    said = _run_dumb_pypi(site)
+    pages = {name: project_page(name, files, offer.status(name)) for name, files in offer.projects.items()}
+    if wrong := complete_pages(site / "simple", pages):
+        names = ", ".join(wrong)
+        raise SystemExit(f"dumb-pypi's pages do not match what it was given, for {names}: {said.strip()}")
+    _write_json(site / "simple", pages)
+    for file in offer.files:
+        if file.facts.provenance is not None:
+            place = site / "provenance" / f"{file.distribution.filename}.json"
+            place.parent.mkdir(exist_ok=True)
+            place.write_bytes(file.facts.provenance)
+    write_pages(offer, site)
+
+
+def _run_dumb_pypi(site: Path) -> str:
+    """Let dumb-pypi write its pages of the site's list; returns what it said."""
     command = (
         *(sys.executable, "-W", "ignore", "-m", "dumb_pypi.main"),  # newer Pythons warn of its utcnow
         *(f"--package-list-json={site / FILE}", f"--output-dir={site}", f"--packages-url={PACKAGES_URL}"),
@@ -47,27 +68,28 @@ def build(listing: str, site: Path) -> None:
     # front page need inline scripts and styles, which no strict Content-Security-Policy lets run: we write our own.
     for folder in ("pypi", "changelog"):
         shutil.rmtree(site / folder, ignore_errors=True)
-    _check_links(listing, site, done.stderr)
-    write_front_page(listing, site)
-    for page in sorted(site.rglob("*.html")):
-        page.with_name(f"{page.name}.etag").write_text(f'"{hashlib.sha256(page.read_bytes()).hexdigest()[:32]}"')
+    (site / "index.html").unlink()
+    return done.stderr
 
 
-def _check_links(listing: str, site: Path, said: str) -> None:
-    """Compare what dumb-pypi was given with what its pages link: it skips names that it cannot parse."""
-    records = map(json.loads, listing.splitlines())
-    given = {(parse_filename(record["filename"])[0], record["filename"], record["hash"]) for record in records}
-    linked = {link for page in (site / "simple").glob("*/index.html") for link in _links(page)}
-    if given == linked:
-        return
-    names = sorted({name for _, name, _ in given ^ linked})
-    raise SystemExit(f"dumb-pypi's pages do not match what it was given, for {', '.join(names)}: {said.strip()}")
+def _write_json(simple: Path, pages: Mapping[str, Json]) -> None:
+    for path, page in {
+        "index.json": root_page(pages),
+        **{f"{name}/index.json": page for name, page in pages.items()},
+    }.items():
+        (simple / path).write_text(json.dumps(page, separators=(",", ":")), encoding="ascii")
 
 
-def _links(page: Path) -> set[tuple[str, str, str]]:
-    project = page.parent.name
-    parsed = ProjectPage.from_html(project, page.read_text(encoding="utf-8"), f"{_BASE}simple/{project}/")
-    return {
-        (project, file.url.removeprefix(f"{_BASE}packages/"), f"sha256={file.digests.get('sha256')}")
-        for file in parsed.packages
-    }
+def seal(site: Path) -> None:
+    """Put beside each page its validator, `<page>.etag`, and where that is faster a compressed twin, `<page>.gz`.
+
+    Caddy reads both (`etag_file_extensions`, `precompressed`). Its own validator is made of size and time, which two
+    pages can share.
+    """
+    for page in sorted(path for path in site.rglob("*") if path.is_file() and path.suffix not in {".etag", ".gz"}):
+        data = page.read_bytes()
+        etag = f'"{hashlib.sha256(data).hexdigest()[:32]}"'
+        page.with_name(f"{page.name}.etag").write_text(etag)
+        if len(data) >= PRECOMPRESSED_BYTES:
+            page.with_name(f"{page.name}.gz").write_bytes(gzip.compress(data, mtime=0))
+            page.with_name(f"{page.name}.gz.etag").write_text(etag)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import difflib
 import re
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 
 import yaml
@@ -24,13 +25,15 @@ from scripts.requirements import (
 
 FILE = "packages.yaml"
 INLINE_SET = "packages"
+_LINK = re.compile(r"(https?://|mailto:)[A-Za-z0-9._~:/?#@!$&'()*+,;=%-]+")
 _SET_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
 class Config(NamedTuple):
     """What `packages.yaml` says, with the requirement sets that it names.
 
-    `python_versions` and `platforms` are None where the file leaves them to the machine that runs `make lock`.
+    `python_versions` and `platforms` are None where the file leaves them to the machine that runs `make lock`. `denied`
+    maps projects that must never be served to the reason; `request_url` is empty where the file has none.
     """
 
     resolve_deps: bool
@@ -38,6 +41,8 @@ class Config(NamedTuple):
     platforms: tuple[str, ...] | None
     allow_sdists: tuple[str, ...]
     sets: tuple[RequirementSet, ...]
+    denied: Mapping[str, str] = MappingProxyType({})
+    request_url: str = ""
 
 
 class _Reader:
@@ -94,6 +99,8 @@ KEYS: tuple[str, ...] = (
     "requirements",
     "packages",
     "allow_sdists",
+    "denied",
+    "request_url",
 )
 
 
@@ -180,7 +187,10 @@ def load(root: Path) -> Config:
         platforms=reader.strings("platforms", target.platform_problem),
         allow_sdists=_optional_names(reader),
         sets=_sets(reader, root),
+        denied=_denied(reader),
+        request_url=_request_url(reader),
     )
+    reader.problems += _denied_requirements(config)
     # Who misspelt `resolve_deps: true` need not be told to pin every line.
     if not resolve_deps and not any("resolve_deps" in problem for problem in reader.problems):
         reader.problems += _unpinned(config.sets)
@@ -193,6 +203,37 @@ def _optional_names(reader: _Reader) -> tuple[str, ...]:
     if reader.values.get("allow_sdists") == []:
         return ()
     return tuple(sorted(reader.strings("allow_sdists", _name_problem) or ()))
+
+
+def _denied(reader: _Reader) -> dict[str, str]:
+    """Return name -> reason of the projects that are denied; YAML's last one of two equal names would win silently."""
+    value = reader.values.get("denied", {})
+    if not isinstance(value, dict):
+        reader.problem("denied", f"{value!r} is not a mapping; write one line a project, as in left-pad: abandoned")
+        return {}
+    for name, reason in value.items():
+        if problem := _name_problem(str(name)):
+            reader.problem("denied", problem)
+        elif not isinstance(reason, str) or not reason.strip() or not reason.isprintable():
+            reader.problem("denied", f"{name} has no reason; write one line of text after its name")
+    return {str(name): str(reason).strip() for name, reason in value.items()}
+
+
+def _request_url(reader: _Reader) -> str:
+    value = reader.values.get("request_url", "")
+    if "request_url" in reader.values and not (isinstance(value, str) and _LINK.fullmatch(value)):
+        reader.problem("request_url", f"{value!r} is no link; write a URL with https:, http: or mailto:")
+        return ""
+    return str(value)
+
+
+def _denied_requirements(config: Config) -> list[str]:
+    return [
+        f"{line.where}: {line.name} is denied in {FILE} ({config.denied[line.name]}); remove one of the two"
+        for one in config.sets
+        for line in one.lines
+        if line.name in config.denied
+    ]
 
 
 def _unpinned(sets: Sequence[RequirementSet]) -> list[str]:

@@ -14,6 +14,7 @@ import struct
 import tarfile
 import zipfile
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, NamedTuple
 
@@ -34,6 +35,8 @@ SUFFIXES = (".whl", ".tar.gz", ".zip")
 MAX_METADATA_BYTES = 10 * 2**20
 # A file name may have 255 bytes, and ours get endings such as `.metadata`.
 _SAFE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+!-]{0,229}")
+_WEB_URL = re.compile(r"https?://[^\s<>\"']+")
+_MAX_TEXT = 500
 # What Python's readers of archives raise for bytes that are none, or are damaged, encrypted or compressed otherwise.
 _UNSOUND = (
     *(zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, struct.error),
@@ -41,14 +44,26 @@ _UNSOUND = (
 )
 
 
+class About(NamedTuple):
+    """What METADATA tells people: one-line texts, and the project's sites as (label, URL). All of it is untrusted."""
+
+    summary: str = ""
+    license: str = ""
+    urls: tuple[tuple[str, str], ...] = ()
+
+
 class Distribution(NamedTuple):
-    """One file: its name, sha256 in hex, exact METADATA (None for an sdist), and what that says."""
+    """One file: its name, sha256 in hex, size in bytes, exact METADATA (None for an sdist), and what that says."""
 
     filename: str
+    name: NormalizedName
+    version: Version
     sha256: str
+    size: int
     metadata: bytes | None
-    requires_dist: tuple[str, ...]
-    requires_python: str | None
+    requires_dist: tuple[str, ...] = ()
+    requires_python: str | None = None
+    about: About = About()
 
 
 def sha256_of(path: Path) -> str:
@@ -82,10 +97,14 @@ def read(path: Path, sha256: str) -> Distribution:
     is_wheel = filename.endswith(".whl")
     return Distribution(
         filename,
+        name,
+        version,
         sha256,
+        path.stat().st_size,
         data if is_wheel else None,
         tuple(_checked_requirements(f"{filename}: {member}", raw)) if is_wheel else (),
         _checked_python(f"{filename}: {member}", raw),
+        About(_one_line(raw.get("summary")), _license(raw), tuple(_urls(raw))),
     )
 
 
@@ -180,7 +199,30 @@ def _checked_requirements(what: str, raw: RawMetadata) -> list[str]:
 def _checked_python(what: str, raw: RawMetadata) -> str | None:
     text = raw.get("requires_python")
     try:
+        if not (text or "").isprintable():  # which === lets through
+            raise InvalidSpecifier(text)
         SpecifierSet(text or "")
     except InvalidSpecifier:
         raise ValueError(f"{what} has the Requires-Python {text!r}, which is no version specifier") from None
     return text
+
+
+def _one_line(text: str | None) -> str:
+    """Return the first line that is not blank, cut to what a table has room for."""
+    lines = filter(None, map(str.strip, (text or "").splitlines()))
+    return next(lines, "")[:_MAX_TEXT]
+
+
+def _license(raw: RawMetadata) -> str:
+    """Return the licence as an expression (PEP 639), else by its classifiers, else as free text."""
+    classifiers = (text for text in raw.get("classifiers", []) if text.startswith("License :: "))
+    named = ", ".join(text.rpartition(" :: ")[2] for text in classifiers if text != "License :: OSI Approved")
+    return _one_line(raw.get("license_expression") or named or raw.get("license"))
+
+
+def _urls(raw: RawMetadata) -> Iterator[tuple[str, str]]:
+    """Yield what a browser may open, without what it would run, such as javascript: URLs."""
+    urls = {"Homepage": raw.get("home_page", ""), **raw.get("project_urls", {})}
+    for label, url in urls.items():
+        if _WEB_URL.fullmatch(url) and len(url) <= _MAX_TEXT:
+            yield _one_line(label) or "Link", url

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import ctypes
 import errno
-import json
 import os
 import re
 import resource
@@ -17,9 +16,8 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from datetime import UTC
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import urldefrag
@@ -29,7 +27,7 @@ from pypi_simple import DistributionPackage
 from scripts import distribution
 from scripts.distribution import sha256_of
 from scripts.locks import Key, Pin
-from scripts.root import Root, remove, sync_folder, write_synced
+from scripts.root import Root, remove, sync_folder
 from scripts.terminal import Progress
 from scripts.upstream import Upstream, UpstreamError
 
@@ -73,8 +71,16 @@ class Download(NamedTuple):
 class Downloader:
     """Downloads into a scratch folder and moves what is verified to `incoming/`, within one deadline."""
 
-    def __init__(self, root: Root, environment: Mapping[str, str], upstream: Upstream, deadline: float) -> None:
+    def __init__(
+        self,
+        root: Root,
+        environment: Mapping[str, str],
+        upstream: Upstream,
+        deadline: float,
+        keep_facts: Callable[[Pin], None],
+    ) -> None:
         self._root = root
+        self._keep_facts = keep_facts
         self._environment = {**environment, "TMPDIR": str(root.scratch.resolve())}
         self._upstream = upstream
         self._deadline = deadline
@@ -109,13 +115,8 @@ class Downloader:
 
     def _move_in(self, download: Download, path: Path) -> None:
         """Move a verified file to `incoming/`, after what the upstream says of it."""
+        self._keep_facts(download.pin)
         place = self._root.incoming / download.file.filename
-        facts: dict[str, object] = {"sha256": download.pin.sha256}
-        if moment := download.file.upload_time:
-            # One without a zone is UTC by PEP 700, and not the time of this machine.
-            seconds = int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp())
-            facts |= {"upload_timestamp": seconds} if 0 < seconds < time.time() else {}
-        write_synced(place.with_name(f"{place.name}.json"), json.dumps(facts).encode())
         with path.open("rb") as file:
             os.fsync(file.fileno())
         remove(place)

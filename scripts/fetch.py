@@ -1,13 +1,15 @@
 """locks/ -> $(PYPI_ROOT)/incoming/: downloads what the locks pin and nobody holds yet, verified by hash.
 
 What is held already, by hash, is not asked for again: with nothing new there is no request at all. For the rest, the
-upstream's pages say where the file with the locked sha256 is and how big; pip fetches wheels from there, for the
-target whose lock names them. An allowed sdist is read by us, since pip would build it to look inside.
+upstream's pages say where the file with the locked sha256 is, how big it is and what else there is to know of it; pip
+fetches wheels from there, for the target whose lock names them. An allowed sdist is read by us, since pip would build
+it to look inside.
 """
 
 from __future__ import annotations
 
 import re
+import sys
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -18,13 +20,15 @@ from packaging.utils import NormalizedName, parse_wheel_filename
 from packaging.version import Version
 from pypi_simple import DistributionPackage
 
+from scripts import facts
 from scripts.distribution import SUFFIXES, parse_filename, sha256_of
 from scripts.download import Download, Downloader
+from scripts.facts import Memory, Status
 from scripts.list_files import published
 from scripts.locks import Key, Pin
 from scripts.pip_environment import pip_environment
 from scripts.root import Root, is_file
-from scripts.upstream import Upstream, UpstreamError
+from scripts.upstream import Page, Upstream, UpstreamError
 
 # What a URL may hold to stand in a requirements file. There a space begins an option, a line break another line, and
 # ${NAME} reads the environment: the upstream must not be able to say any of these.
@@ -32,6 +36,7 @@ _PLAIN_URL = re.compile(r"https?://[A-Za-z0-9._~:/?@!&()*+,;=%\[\]-]+")
 
 _RENAMED = "it was published under another name than the upstream's, and that file is gone; take another version"
 Wanted = Mapping[Pin, Sequence[Key]]
+Pages = Mapping[str, Page | None]
 
 
 _MOST_LOCKS = 3  # that one line of the list names
@@ -88,9 +93,8 @@ def held(root: Root, wanted: Wanted, allow_sdists: Sequence[str]) -> dict[Pin, P
 
 
 def _locate(
-    upstream: Upstream, wanted: Wanted, missing: Sequence[Pin], allow_sdists: Sequence[str]
+    pages: Pages, wanted: Wanted, missing: Sequence[Pin], allow_sdists: Sequence[str]
 ) -> tuple[list[Download], list[Missing]]:
-    pages = upstream.pages(dict.fromkeys(pin.name for pin in missing))
     downloads: list[Download] = []
     lost: list[Missing] = []
     names: dict[str, str] = {}
@@ -105,19 +109,19 @@ def _locate(
     return downloads, lost
 
 
-def _find(
-    pin: Pin, keys: Sequence[Key], files: Sequence[DistributionPackage] | None, allow_sdists: Sequence[str]
-) -> DistributionPackage | str:
+def _find(pin: Pin, keys: Sequence[Key], page: Page | None, allow_sdists: Sequence[str]) -> DistributionPackage | str:
     """Return the upstream's file for a pin, or why there is none."""
-    if files is None:
+    if page is None:
         return "the upstream does not know the project"
+    if page.status.status == "quarantined":
+        return "the upstream has quarantined the project" + (f": {page.status.reason}" if page.status.reason else "")
     reasons = []
-    for file in _candidates(pin, keys[0], files):
+    for file in _candidates(pin, keys[0], page.files):
         reason = misfit(file.filename, pin, keys, allow_sdists) or _url_problem(file)
         if reason is None:
             return file
         reasons.append(reason)
-    return reasons[0] if reasons else _what_exists(pin, files)
+    return reasons[0] if reasons else _what_exists(pin, page.files)
 
 
 def _candidates(pin: Pin, key: Key, files: Sequence[DistributionPackage]) -> list[DistributionPackage]:
@@ -162,6 +166,44 @@ def _is_release(filename: str, pin: Pin) -> bool:
     return _version(filename, pin.name) == pin.version
 
 
+class _Told(NamedTuple):
+    """What an upstream's page says of the file of a pin."""
+
+    pin: Pin
+    file: DistributionPackage
+    status: Status
+
+
+def _told(pages: Pages, wanted: Wanted, downloads: Sequence[Download]) -> list[_Told]:
+    """List what the pages say of all wanted files of their projects: of what is held already, the news."""
+    files = {download.pin: download.file for download in downloads}
+    told = []
+    for pin in wanted:
+        if page := pages.get(pin.name):
+            same = (file for file in _candidates(pin, wanted[pin][0], page.files) if _is_release(file.filename, pin))
+            if file := files.get(pin) or next(same, None):
+                told.append(_Told(pin, file, page.status))
+    return told
+
+
+def _provenances(root: Root, upstream: Upstream, told: Iterable[_Told]) -> dict[Pin, bytes]:
+    """Fetch the provenance (PEP 740) of each file that has one which no earlier run fetched."""
+    memory = Memory(root)
+    located = {
+        one.pin: (one.file.filename, one.file.provenance_url)
+        for one in told
+        if one.file.provenance_url and not memory.knows_provenance(one.pin.name, one.file.filename, one.pin.sha256)
+    }
+    answers = upstream.provenances(dict.fromkeys(url for _, url in located.values()))
+    found = {}
+    for pin, (filename, url) in located.items():
+        if isinstance(answer := answers[url], bytes):
+            found[pin] = answer
+        else:
+            print(f"{filename}: published without its provenance, {answer}", file=sys.stderr)
+    return found
+
+
 def fetch(
     root: Root, wanted: Wanted, allow_sdists: Sequence[str], *, upstream_url: str, timeout: float
 ) -> dict[Pin, Path]:
@@ -177,10 +219,19 @@ def fetch(
     deadline = time.monotonic() + timeout
     upstream = Upstream(environment, deadline)
     try:
-        downloads, lost = _locate(upstream, wanted, missing, allow_sdists)
+        pages = upstream.pages(dict.fromkeys(pin.name for pin in missing))
     except UpstreamError as error:
         raise SystemExit(str(error)) from None
-    failed = Downloader(root, environment, upstream, deadline).fetch(downloads)
+    downloads, lost = _locate(pages, wanted, missing, allow_sdists)
+    told = {one.pin: one for one in _told(pages, wanted, downloads)}
+    provenances = _provenances(root, upstream, told.values())
+
+    def keep_facts(pin: Pin) -> None:
+        facts.keep(root, pin.sha256, told[pin].file, told[pin].status, provenances.get(pin))
+
+    for pin in filter(found.__contains__, told):
+        keep_facts(pin)
+    failed = Downloader(root, environment, upstream, deadline, keep_facts).fetch(downloads)
     lost += [Missing(pin, wanted[pin], reason) for pin, reason in failed.items()]
     found = held(root, wanted, allow_sdists)
     known = {one.pin for one in lost} | set(found)

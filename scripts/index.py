@@ -10,18 +10,23 @@ import argparse
 import re
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from scripts import config, locks
 from scripts.build import build
+from scripts.config import Config
+from scripts.distribution import Distribution
+from scripts.facts import Memory, time_text
 from scripts.fetch import Wanted, fetch
-from scripts.list_files import list_files
+from scripts.list_files import File, list_files
 from scripts.locks import Key, Pin
-from scripts.publish import Published, publish
+from scripts.offer import Offer
+from scripts.publish import Published, next_moment, publish
 from scripts.root import Root, opened
 from scripts.stage import stage
 from scripts.terminal import run
+from scripts.why import chains
 
 
 def _wanted() -> Wanted:
@@ -33,15 +38,38 @@ def _wanted() -> Wanted:
     return wanted
 
 
-def _publish(root: Root, wanted: Wanted, args: argparse.Namespace, allow_sdists: Sequence[str]) -> Published:
-    found = fetch(root, wanted, allow_sdists, upstream_url=args.upstream, timeout=args.fetch_timeout)
-    files, listing = list_files(root, found)
+def _publish(root: Root, wanted: Wanted, args: argparse.Namespace, settings: Config) -> Published:
+    found = fetch(root, wanted, settings.allow_sdists, upstream_url=args.upstream, timeout=args.fetch_timeout)
+    moment = next_moment(root)
+    offer = _offer(root, list_files(root, found, wanted, time_text(moment)), settings)
     with tempfile.TemporaryDirectory() as folder:
         site = Path(folder) / "site"
-        build(listing, site)
+        build(offer, site)
         stage(root, args.caddy)
         paths = {pin.sha256: path for pin, path in found.items()}
-        return publish(root, site, files, paths, args.keep)
+        return publish(root, offer, site, paths, moment, args.keep)
+
+
+def _offer(root: Root, files: Sequence[File], settings: Config) -> Offer:
+    memory = Memory(root)
+    by_project: dict[str, list[Distribution]] = {}
+    for file in files:
+        by_project.setdefault(file.distribution.name, []).append(file.distribution)
+    statuses = {name: memory.status(name, of_project) for name, of_project in by_project.items()}
+    why = chains(settings.sets, locks.existing())
+    return Offer(files, statuses, settings.denied, why, settings.request_url)
+
+
+def _refuse_denied(wanted: Wanted, denied: Mapping[str, str]) -> None:
+    """Raise SystemExit where a lock holds what is denied: a name that was denied after it was locked, or a need."""
+    lines = [
+        f"{key.path}: {pin} is denied in {config.FILE} ({denied[pin.name]}); remove what needs it, or its denial"
+        for pin, keys in wanted.items()
+        if pin.name in denied
+        for key in keys
+    ]
+    if lines:
+        raise SystemExit("\n".join(sorted(lines)))
 
 
 def _report(root: Root, published: Published, wanted: Wanted) -> None:
@@ -80,9 +108,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     if problems := locks.problems(settings):
         raise SystemExit("\n".join(f"{path}: {problem}" for path, problem in problems.items()))
     wanted = _wanted()
+    _refuse_denied(wanted, settings.denied)
     with opened(args.root) as root:
         try:
-            published = _publish(root, wanted, args, settings.allow_sdists)
+            published = _publish(root, wanted, args, settings)
         except OSError as error:
             # Of two names, the second is the one that was written.
             where = error.filename2 or error.filename or args.root

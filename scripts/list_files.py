@@ -1,8 +1,8 @@
 """Verified files -> files.jsonl: one JSON line a file, in dumb-pypi's input schema.
 
-Keys: filename, hash (`sha256=<hex>`), requires_dist, requires_python, core_metadata (`sha256=<hex>` of METADATA) and
-upload_timestamp (seconds since 1970, where the upstream told it). Lines are sorted by file name and are ASCII, since
-dumb-pypi splits its input at every character that Unicode calls a line break.
+Keys: filename, hash (`sha256=<hex>`), requires_dist, requires_python, core_metadata (`sha256=<hex>` of METADATA),
+upload_timestamp (seconds since 1970, where the upstream told it) and yanked_reason (where there is one). Lines are
+sorted by file name and are ASCII, since dumb-pypi splits its input at every character that Unicode calls a line break.
 """
 
 from __future__ import annotations
@@ -10,20 +10,30 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import NamedTuple
 
 from dumb_pypi.main import Package
 
 from scripts import distribution
 from scripts.distribution import Distribution
-from scripts.locks import Pin
+from scripts.facts import Facts, Memory, time_text
+from scripts.locks import Key, Pin
 from scripts.root import Root
 
 FILE = "files.jsonl"
 
-
 Record = dict[str, object]
+
+
+class File(NamedTuple):
+    """One approved file: what it holds, what the upstream told of it, and the sets and targets that it serves."""
+
+    distribution: Distribution
+    facts: Facts = Facts()
+    serves: tuple[Key, ...] = ()
 
 
 def records(release: Path) -> list[Record]:
@@ -41,43 +51,34 @@ def published(root: Root) -> dict[str, Record]:
     return {str(record.get("hash")).removeprefix("sha256="): record for record in known}
 
 
-def _upload_time(root: Root, one: Distribution, known: Mapping[str, Record]) -> int | None:
-    """Return what the upstream told when the file was fetched, which an earlier run may have done."""
-    records = (_facts(root.incoming / f"{one.filename}.json", one.sha256), known.get(one.sha256, {}))
-    told = (record.get("upload_timestamp") for record in records)
-    return next((moment for moment in told if type(moment) is int and 0 < moment < time.time()), None)
-
-
-def _facts(path: Path, sha256: str) -> Record:
-    try:
-        facts = json.loads(path.read_text(encoding="ascii"))
-    except (OSError, ValueError):
-        return {}
-    return facts if isinstance(facts, dict) and facts.get("sha256") == sha256 else {}
-
-
-def _record(one: Distribution, upload_time: int | None) -> Record:
-    metadata = one.metadata and f"sha256={hashlib.sha256(one.metadata).hexdigest()}"
+def _record(one: Distribution, facts: Facts) -> Record:
     record: dict[str, object | None] = {
         "filename": one.filename,
         "hash": f"sha256={one.sha256}",
         "requires_dist": list(one.requires_dist) or None,
         "requires_python": one.requires_python,
-        "core_metadata": metadata,
-        "upload_timestamp": upload_time,
+        "core_metadata": one.metadata and f"sha256={hashlib.sha256(one.metadata).hexdigest()}",
+        "upload_timestamp": facts.upload_timestamp,
+        "yanked_reason": facts.yanked if isinstance(facts.yanked, str) else None,
     }
     return {key: value for key, value in record.items() if value is not None}
 
 
-def _name_problems(pin: Pin, record: Record) -> Iterator[str]:
+def listing(files: Iterable[File]) -> str:
+    """Return the text of `files.jsonl`."""
+    records = (_record(file.distribution, file.facts) for file in files)
+    return "".join(f"{json.dumps(record, sort_keys=True)}\n" for record in records)
+
+
+def _name_problems(pin: Pin, filename: str) -> Iterator[str]:
     """Say what dumb-pypi would skip, or put on another project's page, with exit status 0."""
     try:
-        project = Package.create(**record).name
+        project = Package.create(filename=filename).name
     except ValueError as error:
         yield f"{pin}: dumb-pypi writes no page for such a name ({error}); take another version"
     else:
         if project != pin.name:
-            yield f"{pin}: dumb-pypi takes {record['filename']} for a file of {project}; take another version"
+            yield f"{pin}: dumb-pypi takes {filename} for a file of {project}; take another version"
 
 
 def _clashes(files: Mapping[Pin, Path]) -> Iterator[str]:
@@ -89,24 +90,32 @@ def _clashes(files: Mapping[Pin, Path]) -> Iterator[str]:
             yield f"{name}: locked with two hashes; run make upgrade so that the locks agree"
 
 
-def list_files(root: Root, files: Mapping[Pin, Path]) -> tuple[list[Distribution], str]:
-    """Read and check every file; returns them sorted by file name, and the text of `files.jsonl`.
+def _with_upload_time(facts: Facts, record: Record) -> Facts:
+    """Take the upload time from an earlier list where no JSON page has it, as in releases that had none yet."""
+    moment = record.get("upload_timestamp")
+    if facts.upload_time or type(moment) is not int or not 0 < moment < time.time():
+        return facts
+    return facts._replace(upload_time=time_text(datetime.fromtimestamp(moment, UTC)))
+
+
+def list_files(root: Root, paths: Mapping[Pin, Path], wanted: Mapping[Pin, Sequence[Key]], now: str) -> list[File]:
+    """Read and check every file; returns them sorted by file name. now is the release's time, as PEP 700 writes it.
 
     Raises SystemExit with all problems: a file that does not hold what its name and its pin say, a name with two
     hashes, a name that dumb-pypi cannot parse.
     """
-    known = published(root)
-    found: dict[str, tuple[Distribution, Record]] = {}
-    problems = list(_clashes(files))
-    for pin, path in files.items():
+    memory, known = Memory(root), published(root)
+    found: dict[str, File] = {}
+    problems = list(_clashes(paths))
+    for pin, path in paths.items():
         try:
             one = distribution.read(path, pin.sha256)
         except ValueError as error:
             problems.append(f"{pin}: {error}; take another version")
         else:
-            found[one.filename] = one, _record(one, _upload_time(root, one, known))
-            problems += _name_problems(pin, found[one.filename][1])
+            facts = _with_upload_time(memory.recall(one, now), known.get(one.sha256, {}))
+            found[one.filename] = File(one, facts, tuple(sorted(wanted[pin], key=str)))
+            problems += _name_problems(pin, one.filename)
     if problems:
         raise SystemExit("\n".join(sorted(problems)))
-    ordered = [found[name] for name in sorted(found)]
-    return [one for one, _ in ordered], "".join(f"{json.dumps(record, sort_keys=True)}\n" for _, record in ordered)
+    return [found[name] for name in sorted(found)]

@@ -1,4 +1,4 @@
-"""A site and its files -> $(PYPI_ROOT)/web: makes a release appear by one rename.
+"""What is offered and its site -> $(PYPI_ROOT)/web: makes a release appear by one rename.
 
 The order is what keeps readers safe: files enter the pool, the release's folder is written and read back, `web` is
 renamed onto it, and only then does the pool lose what no lock names. A run that dies anywhere leaves the old release
@@ -17,8 +17,14 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import NamedTuple
 
-from scripts import pool
-from scripts.distribution import Distribution, sha256_of
+from scripts import history, pool
+from scripts.build import seal
+from scripts.distribution import sha256_of
+from scripts.facts import time_text
+from scripts.history import Entry
+from scripts.list_files import records
+from scripts.offer import Offer
+from scripts.people import write_release_pages
 from scripts.root import RELEASE_TIME, Root, is_file, is_folder, release_time, remove, sync_folder, write_synced
 
 ID_FILE = "release.txt"
@@ -37,22 +43,56 @@ class Published(NamedTuple):
     retired: int
 
 
-def publish(root: Root, site: Path, files: Sequence[Distribution], paths: Mapping[str, Path], keep: int) -> Published:
-    """Make site the live release. paths says where each file is now, by sha256; keep is the number of releases kept.
+def publish(root: Root, offer: Offer, site: Path, paths: Mapping[str, Path], moment: datetime, keep: int) -> Published:
+    """Make site, as `build` made it, the live release.
 
-    Raises OSError where the shared folder cannot be written; what was live then still is.
+    paths says where each file is now, by sha256; moment is the release's time, from `next_moment`; keep is the number
+    of releases kept. Raises OSError where the shared folder cannot be written; what was live then still is.
     """
+    files = [file.distribution for file in offer.files]
     added = sum(pool.add(root, one, paths[one.sha256]) for one in files)
     sync_folder(root.packages)
     live = root.live
-    unchanged = live and _same(site, live) and _has_own_parts(live, live.name)
-    release = live if live and unchanged else _write_release(root, site, live)
-    if release != live:
+    content = _content_digest(site)
+    release = live if live and _is_still(live, offer, site, content) else None
+    is_new = release is None
+    if release is None:
+        name = f"{moment:{RELEASE_TIME}}-{content}"
+        _tell(offer, site, [_entry(name, moment, live, site), *(history.read(live) if live else [])])
+        release = _write_release(root, site, name, live)
         pool.check(root, files)
         _switch(root, release)
     retired = pool.retire(root, files)
     _prune(root, keep)
-    return Published(release.name, release != live, added, retired)
+    return Published(release.name, is_new, added, retired)
+
+
+def next_moment(root: Root) -> datetime:
+    """Return the time of the next release, in UTC to the second; a later release always sorts behind."""
+    now = datetime.now(UTC).replace(microsecond=0)
+    last = max(map(_time_of, root.all_releases), default=None)
+    return max(now, last + timedelta(seconds=1)) if last else now
+
+
+def _is_still(live: Path, offer: Offer, site: Path, content: str) -> bool:
+    """Whether the live release is, byte for byte, what would be published now."""
+    told = history.read(live)
+    if not live.name.endswith(f"-{content}") or not told or told[0].release != live.name:
+        return False
+    _tell(offer, site, told)
+    return _same(site, live) and _has_own_parts(live, live.name)
+
+
+def _entry(name: str, moment: datetime, live: Path | None, site: Path) -> Entry:
+    changes = history.changes(records(live) if live else [], records(site))
+    return Entry(name, time_text(moment), changes)
+
+
+def _tell(offer: Offer, site: Path, entries: Sequence[Entry]) -> None:
+    """Write the pages that tell of the release which they are in, whose name is made of all others' content."""
+    history.write(entries, site)
+    write_release_pages(offer, site, entries)
+    seal(site)
 
 
 def _pages(folder: Path) -> set[str]:
@@ -84,17 +124,8 @@ def _content_digest(site: Path) -> str:
     return digest.hexdigest()[:12]
 
 
-def _release_id(root: Root, site: Path) -> str:
-    """Name a release after its time, in UTC to the second, and its content; a later one always sorts behind."""
-    now = datetime.now(UTC)
-    if last := max(map(_time_of, root.all_releases), default=None):
-        now = max(now, last + timedelta(seconds=1))
-    return f"{now:{RELEASE_TIME}}-{_content_digest(site)}"
-
-
-def _write_release(root: Root, site: Path, live: Path | None) -> Path:
+def _write_release(root: Root, site: Path, release: str, live: Path | None) -> Path:
     """Write the release's folder under a name that no reader asks for, read it back, and rename it."""
-    release = _release_id(root, site)
     temporary = root.releases / f".{release}.new"
     remove(temporary)
     for name in sorted(_pages(site)):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import subprocess
 import sys
 import tempfile
@@ -13,7 +14,7 @@ from typing import NamedTuple
 from packaging.version import Version
 
 from scripts import locks
-from scripts.config import Config
+from scripts.config import FILE, Config
 from scripts.locks import Key, Pin
 from scripts.requirements import Line, RequirementFile, RequirementSet
 
@@ -127,11 +128,19 @@ def solve(job: Job) -> Outcome:
             pins += locks.blocks(_compile(job, layer))
         except RuntimeError as error:
             reasons.append(str(error))
+    reasons += _denied(job, pins)
     if reasons:
         return Outcome(reason="\n".join(reasons))
     body = "".join(sorted(pins, key=_sort_key))
     inputs = locks.inputs_digest(job.config, job.requirements, job.key.target)
     return Outcome(text=locks.compose(job.key, inputs, locks.tools(), body))
+
+
+def _denied(job: Job, blocks: Sequence[str]) -> Iterator[str]:
+    """Say which pins are denied: pip-compile knows nothing of it, and would bring one in as a need of another."""
+    for pin in itertools.chain.from_iterable(map(locks.parse_block, blocks)):
+        if pin.name in job.config.denied:
+            yield f"{pin} is denied in {FILE} ({job.config.denied[pin.name]}); remove what needs it, or its denial"
 
 
 def _sort_key(block: str) -> tuple[str, Version]:

@@ -1,6 +1,7 @@
-"""Project names -> the files that the upstream's Simple API lists for each, with where and how big they are.
+"""Project names -> what the upstream's Simple API says of each: its files, where and how big they are, and its status.
 
-The API is PEP 691's JSON, with size and upload time (PEP 700), or PEP 503's HTML.
+The API is PEP 691's JSON, with size and upload time (PEP 700), provenance (PEP 740) and project status (PEP 792), or
+PEP 503's HTML.
 """
 
 from __future__ import annotations
@@ -12,17 +13,22 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future
+from contextlib import suppress
 from pathlib import Path
 from queue import Empty, SimpleQueue
-from typing import TypeVar
-from urllib.parse import unquote
+from typing import NamedTuple, TypeVar
+from urllib.parse import unquote, urljoin
 
 import requests
 from packaging.utils import canonicalize_name
 from pypi_simple import ACCEPT_JSON_PREFERRED, DistributionPackage, ProjectPage
 
+from scripts.facts import Status, checked_status
+
 # The largest pages of PyPI have some tens of megabytes.
 MAX_PAGE_BYTES = 100 * 2**20
+MAX_PROVENANCE_BYTES = 2**20  # a usual one has 10 kB
+_PROVENANCE = "application/vnd.pypi.integrity.v1+json, application/json;q=0.9"
 _AT_ONCE = 8
 _CHUNK = 2**16
 _CREDENTIALS = re.compile(r"^(\w+://)(?P<both>[^/?#]*)@")
@@ -38,6 +44,13 @@ _REASONS: tuple[tuple[type[Exception], str], ...] = (  # the first that fits
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+
+
+class Page(NamedTuple):
+    """A project's page: its files, and the project's status."""
+
+    files: list[DistributionPackage]
+    status: Status
 
 
 class UpstreamError(Exception):
@@ -76,14 +89,14 @@ class Upstream:
         user, _, password = own["both"].partition(":")
         return unquote(user), unquote(password)
 
-    def pages(self, projects: Iterable[str]) -> dict[str, list[DistributionPackage] | None]:
-        """List the files of each project, None where the upstream does not know it. Raises UpstreamError."""
+    def pages(self, projects: Iterable[str]) -> dict[str, Page | None]:
+        """Return the page of each project, None where the upstream does not know it. Raises UpstreamError."""
         try:
-            return dict(_until(self._deadline, self._files, projects))
+            return dict(_until(self._deadline, self._page, projects))
         except TimeoutError as error:
             raise UpstreamError(f"{_without_password(self._url)}/: {error}; is UPSTREAM right, and up?") from None
 
-    def _files(self, project: str) -> list[DistributionPackage] | None:
+    def _page(self, project: str) -> Page | None:
         url = f"{self._url}/{canonicalize_name(project)}/"
         try:
             with self._get(url, {"Accept": ACCEPT_JSON_PREFERRED}) as response:
@@ -99,6 +112,25 @@ class Upstream:
             raise UpstreamError(
                 f"{_without_password(url)}: not a page of a package index; is UPSTREAM right?"
             ) from None
+
+    def provenances(self, urls: Iterable[str]) -> dict[str, bytes | UpstreamError]:
+        """Return the provenance file (PEP 740) at each URL, or why it cannot be had; the deadline counts."""
+        found: dict[str, bytes | UpstreamError] = dict.fromkeys(urls, UpstreamError("not done within FETCH_TIMEOUT"))
+        with suppress(TimeoutError):
+            for url, result in _until(self._deadline, self._provenance, found):
+                found[url] = result
+        return found
+
+    def _provenance(self, url: str) -> bytes | UpstreamError:
+        try:
+            with self._get(url, {"Accept": _PROVENANCE}) as response:
+                response.raise_for_status()
+                data = b"".join(self._chunks(response, MAX_PROVENANCE_BYTES, "the file"))
+        except OSError as error:
+            return UpstreamError(_reason(error))
+        except UpstreamError as error:
+            return error
+        return data if _is_provenance(data) else UpstreamError("not a provenance object")
 
     def download(self, url: str, limit: int, place: Path, show: Callable[[], None]) -> None:
         """Write a file to place, at most limit bytes of it; show is called after each piece. Raises UpstreamError."""
@@ -165,13 +197,31 @@ def _until(deadline: float, work: Callable[[Item], Result], items: Iterable[Item
         waiting.clear()
 
 
-def _parse(project: str, content_type: str, data: bytes, url: str) -> list[DistributionPackage]:
+def _parse(project: str, content_type: str, data: bytes, url: str) -> Page:
+    """Read a page of the Simple API; raises whatever a parser raises for what is none."""
     kind = content_type.partition(";")[0].strip().lower()
     if kind.endswith("json"):
-        return ProjectPage.from_json_data(json.loads(data.decode("utf-8")), url).packages
+        parsed = json.loads(data.decode("utf-8"))
+        status = checked_status(parsed.pop("project-status", None))
+        for file in parsed["files"]:
+            if file.get("provenance"):  # in plain files it is relative, which pypi-simple refuses
+                file["provenance"] = urljoin(url, file["provenance"])
+        return Page(ProjectPage.from_json_data(parsed, url).packages, status)
     if kind not in {"text/html", "application/vnd.pypi.simple.v1+html"}:
         raise ValueError(kind)
-    return ProjectPage.from_html(project, data.decode("utf-8"), url).packages
+    page = ProjectPage.from_html(project, data.decode("utf-8"), url)
+    for file in page.packages:
+        file.provenance_url = file.provenance_url and urljoin(url, file.provenance_url)
+    return Page(page.packages, checked_status({"status": page.status, "reason": page.status_reason}))
+
+
+def _is_provenance(data: bytes) -> bool:
+    """Whether it is PEP 740's provenance object, of the one version that there is, with something in it."""
+    try:
+        found = json.loads(data)
+    except ValueError:
+        return False
+    return isinstance(found, dict) and found.get("version") == 1 and bool(found.get("attestation_bundles"))
 
 
 def _without_password(url: str) -> str:

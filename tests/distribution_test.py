@@ -13,9 +13,11 @@ from pathlib import Path
 
 import pytest
 from distributions import Distribution, core_metadata, sdist, wheel
+from packaging.utils import canonicalize_name
+from packaging.version import Version
 
 from scripts import distribution
-from scripts.distribution import MAX_METADATA_BYTES
+from scripts.distribution import MAX_METADATA_BYTES, About
 
 INFO = "alpha-1.0.dist-info/METADATA"
 NAME = "alpha-1.0-py3-none-any.whl"
@@ -46,13 +48,51 @@ def sdist_of(folder: Path, *members: tuple[str, bytes]) -> Path:
 
 
 def test_a_wheel_is_read(tmp_path: Path) -> None:
-    one = wheel("Alpha.Beta", "1.0", requires=["gamma>=1; python_version<'3.9'"], requires_python=">=3.8")
+    headers = "Summary: what it is\nLicense-Expression: MIT\nProject-URL: Home, https://example.org/\n"
+    one = wheel(
+        "Alpha.Beta",
+        "1.0",
+        requires=["gamma>=1; python_version<'3.9'"],
+        requires_python=">=3.8",
+        metadata_headers=headers,
+    )
     assert distribution.read(one.save(tmp_path), one.sha256) == distribution.Distribution(
         filename="alpha_beta-1.0-py3-none-any.whl",
+        name=canonicalize_name("alpha-beta"),
+        version=Version("1.0"),
         sha256=one.sha256,
+        size=len(one.data),
         metadata=one.metadata,
         requires_dist=("gamma>=1; python_version<'3.9'",),
         requires_python=">=3.8",
+        about=About("what it is", "MIT", (("Home", "https://example.org/"),)),
+    )
+
+
+@pytest.mark.parametrize(
+    ("headers", "expected"),
+    [
+        ("License-Expression: MIT OR Apache-2.0\nLicense: free", "MIT OR Apache-2.0"),
+        ("Classifier: License :: OSI Approved :: MIT License\nLicense: whole text", "MIT License"),
+        ("Classifier: License :: OSI Approved\nLicense: BSD", "BSD"),
+        ("Classifier: License :: Public Domain\nClassifier: License :: OSI Approved :: X", "Public Domain, X"),
+        ("License: \n        MIT License\n        Permission is hereby", "MIT License"),
+        (f"License: {'x' * 999}", "x" * 500),
+        ("", ""),
+    ],
+)
+def test_a_licence_is_the_best_that_the_metadata_tells_on_one_line(tmp_path: Path, headers: str, expected: str) -> None:
+    one = wheel("alpha", "1.0", metadata_headers=headers)
+    assert distribution.read(one.save(tmp_path), one.sha256).about.license == expected
+
+
+def test_only_urls_that_a_browser_opens_and_does_not_run_are_read(tmp_path: Path) -> None:
+    urls = ["Docs, https://a.example/x", "Run, javascript:alert(1)", "Data, data:text/html,x", "Odd, https://a b", "No"]
+    headers = "\n".join(["Home-page: http://a.example", *(f"Project-URL: {url}" for url in urls)])
+    one = wheel("alpha", "1.0", metadata_headers=headers)
+    assert distribution.read(one.save(tmp_path), one.sha256).about.urls == (
+        ("Homepage", "http://a.example"),
+        ("Docs", "https://a.example/x"),
     )
 
 
@@ -65,7 +105,9 @@ def test_an_sdist_is_read_without_its_needs_which_only_a_build_tells(tmp_path: P
     else:
         with zipfile.ZipFile(path, "w") as archive:
             archive.writestr("alpha-1.0/PKG-INFO", one.metadata)
-    expected = distribution.Distribution(path.name, one.sha256, None, (), ">=3.8")
+    expected = distribution.Distribution(
+        *(path.name, canonicalize_name("alpha"), Version("1.0"), one.sha256, path.stat().st_size, None, (), ">=3.8")
+    )
     assert distribution.read(path, one.sha256) == expected
 
 

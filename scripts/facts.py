@@ -1,0 +1,181 @@
+"""The upstream's word on a file -> $(PYPI_ROOT): what no lock and no archive tells, kept from one release to the next.
+
+Upload time, yank and provenance of a file and the status of a project are told by the upstream's page when something of
+the project is fetched. They wait in `incoming/<file>.json` and `incoming/<file>.provenance` for the next release. From
+then on they stand on its JSON pages, where later runs find them by the file's sha256: no run asks again for what it
+knows.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+from pypi_simple import DistributionPackage
+
+from scripts.distribution import Distribution
+from scripts.root import Root, is_file, write_synced
+
+Json = dict[str, object]
+# PEP 700: UTC, with up to six digits of a second.
+_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?Z")
+_MAX_TEXT = 1000
+STATUSES = ("active", "archived", "quarantined", "deprecated")
+
+
+class Status(NamedTuple):
+    """A project's status marker (PEP 792), and why."""
+
+    status: str = "active"
+    reason: str = ""
+
+
+class Facts(NamedTuple):
+    """What is told of a file: PEP 700's upload-time, PEP 592's yanked, PEP 740's provenance, and our own approval.
+
+    yanked is False, or a reason, or True where none was given. approved is the time of the release that was the first
+    to hold the file.
+    """
+
+    upload_time: str | None = None
+    yanked: bool | str = False
+    provenance: bytes | None = None
+    approved: str = ""
+
+    @property
+    def upload_timestamp(self) -> int | None:
+        """Seconds since 1970."""
+        return int(datetime.fromisoformat(self.upload_time).timestamp()) if self.upload_time else None
+
+
+def time_text(moment: datetime) -> str:
+    """Write a time as PEP 700 says; one without a zone is UTC, and not the time of this machine."""
+    moment = moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return moment.isoformat().replace("+00:00", "Z")
+
+
+def _checked_time(text: object) -> str | None:
+    """Return a time of the past; anything else is none."""
+    try:
+        if isinstance(text, str) and _TIME.fullmatch(text):
+            return text if datetime(1970, 1, 1, tzinfo=UTC) < datetime.fromisoformat(text) < datetime.now(UTC) else None
+    except ValueError:
+        pass
+    return None
+
+
+def _printable(text: object) -> str:
+    """Return a text of the upstream's as one line that every form of a page can hold."""
+    shown = "".join(char if char.isprintable() else " " for char in text) if isinstance(text, str) else ""
+    return " ".join(shown.split())[:_MAX_TEXT]
+
+
+def _checked_yank(value: object) -> bool | str:
+    """Return True for a yank without a reason, which PEP 691 does not write as an empty string."""
+    return _printable(value) or True if isinstance(value, str) else value is True
+
+
+def checked_status(value: object) -> Status:
+    """Return a page's `project-status` (PEP 792); one that no version of the specification names counts as active."""
+    if not isinstance(value, dict) or value.get("status") not in STATUSES:
+        return Status()
+    return Status(str(value["status"]), _printable(value.get("reason")))
+
+
+def keep(root: Root, sha256: str, file: DistributionPackage, status: Status, provenance: bytes | None) -> None:
+    """Keep what the upstream's page says of a file for the next release, whichever run makes it."""
+    place = root.incoming / f"{file.filename}.json"
+    told: Json = {
+        "sha256": sha256,
+        "upload-time": file.upload_time and time_text(file.upload_time),
+        "yanked": _checked_yank(file.yanked_reason if file.yanked_reason is not None else file.is_yanked),
+        "project-status": status._asdict(),
+    }
+    if provenance is not None:
+        write_synced(place.with_suffix(".provenance"), provenance)
+        told["provenance"] = hashlib.sha256(provenance).hexdigest()
+    write_synced(place, json.dumps(told).encode())
+
+
+def _read_json(path: Path) -> Json:
+    """Read an object; what is not there or is damaged tells nothing."""
+    try:
+        value = json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def _read_provenance(path: Path, sha256: object) -> bytes | None:
+    if not isinstance(sha256, str) or not is_file(path):
+        return None
+    data = path.read_bytes()
+    return data if hashlib.sha256(data).hexdigest() == sha256 else None
+
+
+def provenance_url(filename: str) -> str:
+    """Where a release keeps a file's provenance, from a page of the Simple API."""
+    return f"../../provenance/{filename}.json"
+
+
+class Memory:
+    """Finds what was told of files: first what this run or one that failed was told, then what the releases say."""
+
+    def __init__(self, root: Root) -> None:
+        self._root = root
+        self._releases = root.all_releases[::-1]  # the newest word counts
+        self._page = cache(self._read_page)
+
+    def _read_page(self, release: Path, project: str) -> dict[str, Json]:
+        """Map sha256 -> a file's object on a release's JSON page, and "" -> the page without its files."""
+        page = _read_json(release / "simple" / project / "index.json")
+        files = page.pop("files", [])
+        objects = (file for file in files if isinstance(file, dict)) if isinstance(files, list) else ()
+        return {"": page} | {sha256: file for file in objects if (sha256 := _sha256(file))}
+
+    def _released(self, project: str, sha256: str) -> tuple[Path, Json] | None:
+        pages = ((release, self._page(release, project)) for release in self._releases)
+        return next(((release, page[sha256]) for release, page in pages if sha256 in page), None)
+
+    def _incoming(self, filename: str, sha256: str) -> Json:
+        told = _read_json(self._root.incoming / f"{filename}.json")
+        return told if told.get("sha256") == sha256 else {}
+
+    def recall(self, one: Distribution, now: str) -> Facts:
+        """Return what is known of a file; now is the time at which a file that is new is approved."""
+        told = self._incoming(one.filename, one.sha256)
+        release, old = self._released(one.name, one.sha256) or (None, {})
+        return Facts(
+            _checked_time(told.get("upload-time")) or _checked_time(old.get("upload-time")),
+            _checked_yank(told.get("yanked", old.get("yanked"))),
+            self._provenance(one.filename, told, old, release),
+            _checked_time(old.get("_approved")) or now,
+        )
+
+    def _provenance(self, filename: str, told: Mapping[str, object], old: Json, release: Path | None) -> bytes | None:
+        new = _read_provenance(self._root.incoming / f"{filename}.provenance", told.get("provenance"))
+        if new is not None or release is None:
+            return new
+        return _read_provenance(release / "provenance" / f"{filename}.json", old.get("_provenance-sha256"))
+
+    def knows_provenance(self, project: str, filename: str, sha256: str) -> bool:
+        """Whether an earlier run has fetched a file's provenance."""
+        release, old = self._released(project, sha256) or (None, {})
+        return self._provenance(filename, self._incoming(filename, sha256), old, release) is not None
+
+    def status(self, project: str, files: Iterable[Distribution]) -> Status:
+        """Return a project's status, as the upstream's page told it the last time that something was fetched."""
+        told = (self._incoming(one.filename, one.sha256).get("project-status") for one in files)
+        pages = (self._page(release, project)[""].get("project-status") for release in self._releases)
+        return next((checked_status(value) for value in (*told, *pages) if value), Status())
+
+
+def _sha256(file: Json) -> str:
+    hashes = file.get("hashes")
+    return str(hashes.get("sha256", "")) if isinstance(hashes, dict) else ""

@@ -1,0 +1,108 @@
+"""Two lists of files -> changes.json: what each release added, removed and upgraded, the newest first.
+
+A release takes over what the one before it told, so that the story goes on when that release is deleted.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from packaging.utils import NormalizedName
+from packaging.version import Version
+
+from scripts.distribution import parse_filename
+from scripts.list_files import Record
+
+FILE = "changes.json"
+MOST_RELEASES = 100
+
+
+class Change(NamedTuple):
+    """What became of one project: its versions before and after, from the oldest, and how many files came and went.
+
+    kind is `added`, `removed`, `upgraded` (to a higher newest version), `downgraded`, or `changed`: other versions or
+    files below the same newest one.
+    """
+
+    project: str
+    kind: str
+    before: tuple[str, ...]
+    after: tuple[str, ...]
+    files_added: int
+    files_removed: int
+
+
+class Entry(NamedTuple):
+    """One release: its id, when it was made (UTC, as in PEP 700), and what it changed, by project."""
+
+    release: str
+    time: str
+    changes: tuple[Change, ...]
+
+
+_Files = dict[NormalizedName, dict[str, Version]]
+
+
+def _by_project(records: Iterable[Record]) -> _Files:
+    """Map project -> hash and name of each file -> its version; a damaged record names nothing."""
+    found: _Files = {}
+    for record in records:
+        try:
+            name, version = parse_filename(str(record.get("filename")))
+        except ValueError:
+            continue
+        found.setdefault(name, {})[f"{record.get('hash')} {record.get('filename')}"] = version
+    return found
+
+
+def _kind(before: Sequence[Version], after: Sequence[Version]) -> str:
+    if not before or not after:
+        return "removed" if before else "added"
+    if before[-1] == after[-1]:
+        return "changed"
+    return "upgraded" if before[-1] < after[-1] else "downgraded"
+
+
+def _change(project: str, old: Mapping[str, Version], new: Mapping[str, Version]) -> Change:
+    before, after = sorted(set(old.values())), sorted(set(new.values()))
+    return Change(
+        project,
+        _kind(before, after),
+        tuple(map(str, before)),
+        tuple(map(str, after)),
+        len(new.keys() - old.keys()),
+        len(old.keys() - new.keys()),
+    )
+
+
+def changes(before: Iterable[Record], after: Iterable[Record]) -> tuple[Change, ...]:
+    """Compare two releases by the records of their `files.jsonl`."""
+    old, new = _by_project(before), _by_project(after)
+    names = sorted(name for name in old.keys() | new.keys() if old.get(name) != new.get(name))
+    return tuple(_change(name, old.get(name, {}), new.get(name, {})) for name in names)
+
+
+def write(entries: Sequence[Entry], site: Path) -> None:
+    """Write `changes.json`, without the oldest entries beyond MOST_RELEASES."""
+    objects = [
+        {**entry._asdict(), "changes": [change._asdict() for change in entry.changes]}
+        for entry in entries[:MOST_RELEASES]
+    ]
+    (site / FILE).write_text(json.dumps(objects, separators=(",", ":")), encoding="ascii")
+
+
+def read(release: Path) -> list[Entry]:
+    """Read what a release tells; one that tells nothing, or was damaged, begins a new story."""
+    try:
+        objects = json.loads((release / FILE).read_bytes())
+        return [Entry(one["release"], one["time"], tuple(map(_read_change, one["changes"]))) for one in objects]
+    except (OSError, ValueError, TypeError, KeyError):
+        return []
+
+
+def _read_change(one: dict[str, Any]) -> Change:
+    files = int(one["files_added"]), int(one["files_removed"])
+    return Change(one["project"], one["kind"], tuple(one["before"]), tuple(one["after"]), *files)

@@ -1,0 +1,40 @@
+"""Approved files, packages.yaml, locks -> what a release offers: projects, their files, and why each is here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from scripts.facts import Status
+from scripts.list_files import File
+from scripts.why import Chain
+
+
+@dataclass(frozen=True)
+class Offer:
+    """What a release offers.
+
+    statuses are the upstream's, by project; denied maps the names that must never be served to the reason. chains say
+    why a project is here, by its name. request_url is where to ask for what is not here; empty where nobody said.
+    """
+
+    files: Sequence[File] = ()
+    statuses: Mapping[str, Status] = field(default_factory=dict)
+    denied: Mapping[str, str] = field(default_factory=dict)
+    chains: Mapping[str, Sequence[Chain]] = field(default_factory=dict)
+    request_url: str = ""
+
+    @cached_property
+    def projects(self) -> dict[str, list[File]]:
+        """Every project with its files, sorted by name; a denied one has none."""
+        found: dict[str, list[File]] = {name: [] for name in self.denied}
+        for file in self.files:
+            found.setdefault(file.distribution.name, []).append(file)
+        return dict(sorted(found.items()))
+
+    def status(self, project: str) -> Status:
+        """Return a project's status (PEP 792): a denied one is quarantined, whatever the upstream says."""
+        if project in self.denied:
+            return Status("quarantined", self.denied[project])
+        return self.statuses.get(project, Status())
