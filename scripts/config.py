@@ -170,7 +170,11 @@ def _values(root: Path) -> tuple[Counter[str], dict[str, object]]:
         return Counter(), {}
     if not isinstance(values, dict) or not isinstance(node, yaml.MappingNode):
         raise SystemExit(f"{FILE}: holds no mapping of keys to values; write lines such as resolve_deps: true")
-    return Counter(str(key.value) for key, _ in node.value), values
+    keys = Counter(str(key.value) for key, _ in node.value)
+    for key, value in node.value:
+        if isinstance(value, yaml.MappingNode):
+            keys.update(f"{key.value}: {inner.value}" for inner, _ in value.value)
+    return keys, values
 
 
 def load(root: Path) -> Config:

@@ -11,7 +11,8 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Mapping
+import sys
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
@@ -158,16 +159,19 @@ class Memory:
             _checked_time(old.get("_approved")) or now,
         )
 
-    def _provenance(self, filename: str, told: Mapping[str, object], old: Json, release: Path | None) -> bytes | None:
+    def _provenance(self, filename: str, told: Json, old: Json, release: Path | None) -> bytes | None:
         new = _read_provenance(self._root.incoming / f"{filename}.provenance", told.get("provenance"))
-        if new is not None or release is None:
+        if new is not None or release is None or "_provenance-sha256" not in old:
             return new
-        return _read_provenance(release / "provenance" / f"{filename}.json", old.get("_provenance-sha256"))
+        path = release / "provenance" / f"{filename}.json"
+        known = _read_provenance(path, old["_provenance-sha256"])
+        if known is None:
+            print(f"{path}: was changed or is gone; {filename} is published without it", file=sys.stderr)
+        return known
 
-    def knows_provenance(self, project: str, filename: str, sha256: str) -> bool:
-        """Whether an earlier run has fetched a file's provenance."""
-        release, old = self._released(project, sha256) or (None, {})
-        return self._provenance(filename, self._incoming(filename, sha256), old, release) is not None
+    def knows_provenance(self, project: str, sha256: str) -> bool:
+        """Whether a release has a file's provenance."""
+        return "_provenance-sha256" in (self._released(project, sha256) or (None, {}))[1]
 
     def status(self, project: str, files: Iterable[Distribution]) -> Status:
         """Return a project's status, as the upstream's page told it the last time that something was fetched."""

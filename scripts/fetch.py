@@ -192,7 +192,7 @@ def _provenances(root: Root, upstream: Upstream, told: Iterable[_Told]) -> dict[
     located = {
         one.pin: (one.file.filename, one.file.provenance_url)
         for one in told
-        if one.file.provenance_url and not memory.knows_provenance(one.pin.name, one.file.filename, one.pin.sha256)
+        if one.file.provenance_url and not memory.knows_provenance(one.pin.name, one.pin.sha256)
     }
     answers = upstream.provenances(dict.fromkeys(url for _, url in located.values()))
     found = {}

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
-import json
 import socket
 from collections.abc import Iterator
 from functools import partial
@@ -16,24 +16,17 @@ from approved import approve
 from conftest import Checkout
 from distributions import sdist, wheel
 from index_test import tree
+from offers import file, offer
 from pypi_simple import PyPISimple
 from upstream import Upstream
 
-from scripts.build import build
+from scripts.build import PRECOMPRESSED_BYTES, build, seal
 
 FILES = [
     wheel("alpha", "1.0", requires_python=">=3.8,<4", requires=["beta"]),
     wheel("alpha", "2.0"),
     wheel("beta.gamma", "1.0", requires_python="!=3.9.1"),
 ]
-
-
-def line(filename: str, **facts: object) -> str:
-    return f"{json.dumps({'filename': filename, 'hash': 'sha256=' + 64 * '0', **facts})}\n"
-
-
-def listing(*filenames: str) -> str:
-    return "".join(map(line, filenames))
 
 
 @pytest.fixture
@@ -113,29 +106,45 @@ def test_an_sdist_has_no_sidecar(checkout: Checkout, upstream: Upstream) -> None
 
 
 def test_every_page_has_its_validator(published: Checkout) -> None:
-    pages = list((published.root / "web" / "simple").rglob("*.html"))
-    etags = {page: page.with_name("index.html.etag").read_text() for page in pages}
+    release = (published.root / "web").resolve()
+    pages = [path for path in release.rglob("*") if path.suffix in {".html", ".json", ".css", ".js", ".jsonl"}]
+    assert len({path.name for path in pages}) > 5
+    etags = {page: page.with_name(f"{page.name}.etag").read_text() for page in pages}
     assert etags == {page: f'"{hashlib.sha256(page.read_bytes()).hexdigest()[:32]}"' for page in pages}
 
 
-def test_two_builds_are_the_same_bytes(published: Checkout, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    text = (published.root / "web" / "files.jsonl").read_text()
-    build(text, tmp_path / "one")
+def test_a_large_page_has_a_compressed_twin_with_the_same_validator(tmp_path: Path) -> None:
+    for name, size in {"small.html": PRECOMPRESSED_BYTES - 1, "large.json": PRECOMPRESSED_BYTES}.items():
+        (tmp_path / name).write_bytes(bytes(size))
+    seal(tmp_path)
+    seal(tmp_path)  # a second time for pages that were written again
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        *("large.json", "large.json.etag", "large.json.gz", "large.json.gz.etag", "small.html", "small.html.etag")
+    ]
+    assert gzip.decompress((tmp_path / "large.json.gz").read_bytes()) == bytes(PRECOMPRESSED_BYTES)
+    assert (tmp_path / "large.json.gz.etag").read_text() == (tmp_path / "large.json.etag").read_text()
+
+
+def test_two_builds_are_the_same_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    offered = offer("alpha-1.0-py3-none-any.whl", "alpha-2.0-py3-none-any.whl", "beta.x-1.0.tar.gz")
+    build(offered, tmp_path / "one")
     monkeypatch.setenv("TZ", "Asia/Tokyo")
     monkeypatch.setenv("PYTHONHASHSEED", "7")
-    build(text, tmp_path / "two")
+    build(offered, tmp_path / "two")
+    for site in (tmp_path / "one", tmp_path / "two"):
+        seal(site)
     assert tree(tmp_path / "one") == tree(tmp_path / "two")
     told = b"".join(tree(tmp_path / "one").values())
     assert [word for word in (socket.gethostname(), str(tmp_path)) if word.encode() in told] == []
 
 
 def test_the_locale_does_not_show(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    text = line("alpha-1.0-py3-none-any.whl", requires_python="===3.8\u00e9")
-    build(text, tmp_path / "one")
+    offered = offer(file("alpha-1.0-py3-none-any.whl", requires_python="===3.8\u00e9"))
+    build(offered, tmp_path / "one")
     monkeypatch.setenv("LC_ALL", "C")
     monkeypatch.setenv("PYTHONCOERCECLOCALE", "0")
     monkeypatch.setenv("PYTHONUTF8", "0")
-    build(text, tmp_path / "two")
+    build(offered, tmp_path / "two")
     assert tree(tmp_path / "one") == tree(tmp_path / "two")
     assert "===3.8\u00e9".encode() in (tmp_path / "one" / "simple" / "alpha" / "index.html").read_bytes()
 
@@ -155,21 +164,18 @@ def test_pages_of_another_release_do_not_stay(published: Checkout) -> None:
 )
 def test_a_file_that_dumb_pypi_skips_is_noticed(tmp_path: Path, bad: str, said: str) -> None:
     with pytest.raises(SystemExit) as caught:
-        build(listing(bad, "beta-1.0-py3-none-any.whl"), tmp_path / "site")
+        build(offer(bad, "beta-1.0-py3-none-any.whl"), tmp_path / "site")
     assert str(caught.value).startswith(f"dumb-pypi's pages do not match what it was given, for {bad}: ")
     assert said in str(caught.value)
 
 
 def test_a_file_on_another_project_s_page_is_noticed(tmp_path: Path) -> None:
     with pytest.raises(SystemExit) as caught:
-        build(listing("alpha-beta-1.tar.gz"), tmp_path / "site")
+        build(offer("alpha-beta-1.tar.gz"), tmp_path / "site")
     assert str(caught.value) == "dumb-pypi's pages do not match what it was given, for alpha-beta-1.tar.gz: "
 
 
 def test_a_list_that_dumb_pypi_refuses_is_one_sentence(tmp_path: Path) -> None:
     with pytest.raises(SystemExit) as caught:
-        build(line("alpha-1.0-py3-none-any.whl", unknown=1), tmp_path / "site")
-    assert str(caught.value) == (
-        "dumb-pypi failed: main.py: error: argument --package-list-json: "
-        f"invalid package_list_json value: '{tmp_path}/site/files.jsonl'; take other versions of what it names"
-    )
+        build(offer(file("alpha-1.0-py3-none-any.whl", requires_dist=([],))), tmp_path / "site")
+    assert str(caught.value).startswith("dumb-pypi failed: ")

@@ -37,7 +37,8 @@ def test_each_key_is_read(tmp_path: Path) -> None:
     config = read(
         tmp_path,
         'resolve_deps: true\npython_versions: ["3.10", 3.14t]\nplatforms: [win_arm64, musllinux_1_2_aarch64]\n'
-        "allow_sdists: [zulu, alpha]\nrequirements: [requirements.in, dev.txt]\n",
+        "allow_sdists: [zulu, alpha]\nrequirements: [requirements.in, dev.txt]\n"
+        "denied: {left-pad: ' abandoned: see #12 ', evil: 'no'}\nrequest_url: https://tracker.example/new?for=us\n",
         dev_txt="bar\n",
     )
     assert config._replace(sets=()) == Config(
@@ -46,6 +47,8 @@ def test_each_key_is_read(tmp_path: Path) -> None:
         platforms=("win_arm64", "musllinux_1_2_aarch64"),
         allow_sdists=("alpha", "zulu"),
         sets=(),
+        denied={"left-pad": "abandoned: see #12", "evil": "no"},
+        request_url="https://tracker.example/new?for=us",
     )
     assert pins(config) == {"requirements": ["foo==1"], "dev": ["bar"]}
 
@@ -97,6 +100,18 @@ def test_an_empty_list_of_sdists_is_the_default(tmp_path: Path) -> None:
             'platforms: "linux_x86_64" names no C library; write "manylinux_2_28_x86_64" for glibc, or '
             '"musllinux_1_2_x86_64" for musl',
         ),
+        ("denied: [evil]\n", "denied: ['evil'] is not a mapping; write one line a project, as in left-pad: abandoned"),
+        ("denied: {Evil: bad}\n", 'denied: "Evil" is not a normalised project name; write "evil"'),
+        ("denied: {evil: }\n", "denied: evil has no reason; write one line of text after its name"),
+        ("denied: {evil: 3}\n", "denied: evil has no reason; write one line of text after its name"),
+        ('denied: {evil: "a\\nb"}\n', "denied: evil has no reason; write one line of text after its name"),
+        ("denied: {evil: a, evil: b}\n", "denied: evil: stands 2 times; keep one"),
+        ("request_url: ask me\n", "request_url: 'ask me' is no link; write a URL with https:, http: or mailto:"),
+        (
+            "request_url: javascript:alert(1)\n",
+            "request_url: 'javascript:alert(1)' is no link; write a URL with https:, http: or mailto:",
+        ),
+        ("request_url:\n", "request_url: None is no link; write a URL with https:, http: or mailto:"),
         ("platfroms: [win_amd64]\n", "platfroms: no such key; the nearest is platforms"),
         ("python: [win_amd64]\n", "python: no such key; the nearest is python_versions"),
         ("1: x\n", "1: no such key; the nearest is resolve_deps"),

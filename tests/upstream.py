@@ -47,6 +47,7 @@ class _File:
     folder: str
     data: bytes
     sidecar: bytes | None
+    provenance: bytes | None
     facts: dict[str, Any]  # its object on a JSON page (PEP 691, 700, 714) but for the url
 
 
@@ -150,20 +151,27 @@ def _file_anchor(file: dict[str, Any]) -> str:
         "data-requires-python": file.get("requires-python"),
         "data-core-metadata": sidecar and f"sha256={sidecar['sha256']}",
         "data-yanked": {True: "", False: None}.get(file["yanked"], file["yanked"]),
+        "data-provenance": file.get("provenance"),
     }
     return _anchor(file["filename"], attributes)
 
 
+def _meta(name: str, content: str) -> str:
+    return f'<meta name="{name}" content="{html.escape(content)}">\n'
+
+
 def _html(page: dict[str, Any]) -> bytes:
+    told = {"status": "pypi:project-status", "reason": "pypi:project-status-reason"}
+    status = [_meta(told[key], text) for key, text in page.get("project-status", {}).items()]
     projects = [_anchor(each["name"], {"href": f"{each['name']}/"}) for each in page.get("projects", ())]
-    return "".join(["<!DOCTYPE html>\n", *projects, *map(_file_anchor, page.get("files", ()))]).encode()
+    return "".join(["<!DOCTYPE html>\n", *status, *projects, *map(_file_anchor, page.get("files", ()))]).encode()
 
 
 class Upstream:
     """An index of what was added, at `url` while it runs, with every request it saw in `requests`.
 
     `json = False` makes it an index of HTML alone; `absolute_urls = True` puts whole URLs on its pages;
-    `credentials = (user, password)` makes it ask for them.
+    `credentials = (user, password)` makes it ask for them; `statuses` are projects' PEP 792 objects, by name.
     """
 
     def __init__(self) -> None:
@@ -171,6 +179,7 @@ class Upstream:
         self.json = True
         self.absolute_urls = False
         self.credentials: tuple[str, str] | None = None
+        self.statuses: dict[str, dict[str, str]] = {}
         self.requests: list[Request] = []
         self.stopping = threading.Event()
         self._files: dict[str, _File] = {}
@@ -225,6 +234,7 @@ class Upstream:
         size: bool | int = True,
         sidecar: bool = True,
         hashes: bool | str = True,
+        provenance: bytes | None = None,
     ) -> Distribution:
         """Offer a file; of a fact, True tells it, False leaves it out, another value is told instead."""
         own_project, version = _identity(distribution.filename)
@@ -245,6 +255,7 @@ class Upstream:
             f"/files/{distribution.sha256[:2]}/",
             distribution.data,
             metadata,
+            provenance,
             {name: fact for name, fact in facts.items() if fact is not None},
         )
         return distribution
@@ -269,9 +280,9 @@ class Upstream:
             self._faults[where] = _Fault(kind, to, says)
 
     def file_requests(self) -> list[str]:
-        """Return the names of the wheels and sdists, not of the sidecars, that were asked for, in order."""
+        """Return the names of the wheels and sdists, not of what stands beside them, that were asked for, in order."""
         paths = [unquote(request.path) for request in self.requests if request.path.startswith("/files/")]
-        return [path.split("/", 3)[3] for path in paths if not path.endswith(".metadata")]
+        return [path.split("/", 3)[3] for path in paths if not path.endswith((".metadata", ".provenance"))]
 
     def page_requests(self) -> list[str]:
         """Return the paths of the pages that were asked for, in order."""
@@ -293,6 +304,7 @@ class Upstream:
             held: dict[str, bytes | None] = {}
             for name, file in self._files.items():
                 held |= {file.folder + name: file.data, f"{file.folder}{name}.metadata": file.sidecar}
+                held |= {f"{file.folder}{name}.provenance": file.provenance}
             return "application/octet-stream", held.get(path)
         page = self._page(path)
         if self.json and JSON in accept:
@@ -309,5 +321,8 @@ class Upstream:
         held = [file for file in self._files.values() if file.project == pages[path]]
         base = self.url.removesuffix("/simple/") if self.absolute_urls else "../.."
         files = [{**f.facts, "url": base + f.folder + quote(f.facts["filename"], safe="")} for f in held]
+        for file, each in zip(files, held, strict=True):
+            file |= {"provenance": f"{file['url']}.provenance"} if each.provenance else {}
         versions = sorted({file.version for file in held})
-        return {**meta, "name": pages[path], "versions": versions, "files": files}
+        status = {"project-status": self.statuses[pages[path]]} if pages[path] in self.statuses else {}
+        return {**meta, **status, "name": pages[path], "versions": versions, "files": files}
