@@ -28,8 +28,9 @@ KEEP ?= 5#                      how many releases stay
 FETCH_TIMEOUT ?= 3600#          seconds that all downloads of one run may take
 PYTHON ?= python3#              what .venv is made with: 3.11 or newer
 VENV ?= .venv
+TESTS ?= not slow#              which tests to run, as pytest's -m; empty: all
 CADDY ?= $(VENV)/bin/caddy#     your own binary, in place of the pinned wheel
-export PYPI_ROOT LISTEN UPSTREAM PACKAGE KEEP FETCH_TIMEOUT CADDY
+export PYPI_ROOT LISTEN UPSTREAM PACKAGE KEEP FETCH_TIMEOUT CADDY TESTS
 
 RUN = $(VENV)/bin/python -m scripts
 TOOLS := $(VENV)/tools.txt
@@ -73,8 +74,12 @@ serve: $(TOOLS) $(CADDY) ## Serve PYPI_ROOT on LISTEN with Caddy
 	@$(RUN).serve --root="$$PYPI_ROOT" --listen="$$LISTEN" --caddy="$$CADDY"
 
 .PHONY: test
-test: $(TEST_TOOLS) $(CADDY) ## Run the tests; the few marked live use the configured registry
-	@$(VENV)/bin/python -m pytest --numprocesses=auto
+test: $(TEST_TOOLS) $(CADDY) ## Run the tests but the slow ones; the few marked live use the configured registry
+	@$(VENV)/bin/python -m pytest --numprocesses=auto -m "$$TESTS"
+
+.PHONY: screenshots
+screenshots: $(TEST_TOOLS) $(CADDY) ## Take the pictures in docs/ of what PYPI_ROOT publishes, with Chromium
+	@$(VENV)/bin/python tests/screenshots.py --root="$$PYPI_ROOT" --caddy="$$CADDY"
 
 .PHONY: lint
 lint: $(TEST_TOOLS) $(CADDY) ## Check style and types

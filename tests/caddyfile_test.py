@@ -9,6 +9,7 @@ import os
 import shutil
 import signal
 import socket
+import string
 import subprocess
 import threading
 import time
@@ -16,12 +17,23 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any, NamedTuple
+from urllib.parse import urljoin
 
 import pytest
 from project import CODE, find_caddy, free_port
 
 CADDYFILE = CODE / "caddy" / "Caddyfile"
 PAGE = "<!DOCTYPE html><title>{0}</title>" + "<a href='../../packages/foo-1-py3-none-any.whl'>foo</a>" * 40
+TWIN = "the compressed twin: "
+NOT_HERE = (
+    '<!DOCTYPE html><a href="[[placeholder "http.vars.top"]]">top</a>'
+    '[[with placeholder "http.vars.project"]]<b>[[.]]</b>[[else]]no page[[end]]'
+)
+V1_JSON = "application/vnd.pypi.simple.v1+json"
+V1_HTML = "application/vnd.pypi.simple.v1+html"
+TEXT = "text/html; charset=utf-8"
+VARY = "Accept, Accept-Encoding"
+BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,image/apng,*/*;q=0.8"
 WHEEL = bytes(range(256)) * 32
 SECRET = "only for the one who runs this"  # noqa: S105
 SECURITY = {
@@ -67,7 +79,9 @@ class Server(NamedTuple):
 
 
 def answer(response: http.client.HTTPResponse) -> Answer:
-    fields = {name.lower(): value for name, value in response.getheaders()}
+    fields: dict[str, str] = {}
+    for name, value in response.getheaders():  # a field may come twice, as Vary does
+        fields[name.lower()] = ", ".join(filter(None, [fields.get(name.lower()), value]))
     fields.pop("date", None)
     return Answer(response.status, fields, response.read())
 
@@ -93,13 +107,30 @@ def write(path: Path, content: str | bytes) -> None:
     os.utime(path, (1_700_000_000, 1_700_000_000))
 
 
+def json_page(release: str) -> str:
+    """Return a page of the size of its twin in HTML."""
+    start = json.dumps({"release": release})
+    return start + " " * (len(PAGE.format(release)) - len(start))
+
+
 def publish(root: Path, release: str, etag: str = '"sha-{0}"') -> None:
     """Make a release whose pages differ from those of another in nothing but its id; switch to it."""
     folder = root / "releases" / release
-    for page in ("index.html", "simple/index.html", "simple/foo/index.html"):
+    for page in ("index.html", "simple/index.html", "simple/foo/index.html", "project/foo/index.html"):
         write(folder / page, PAGE.format(release))
         write(folder / f"{page}.etag", etag.format(release))
-    write(folder / "simple" / "bar" / "index.html", PAGE.format(release))
+    for page in ("simple/index.json", "simple/foo/index.json"):
+        write(folder / page, json_page(release))
+        write(folder / f"{page}.etag", etag.format(f"json-{release}"))
+    for page, form in {"index.html": PAGE.format(release), "index.json": json_page(release)}.items():
+        place = folder / "simple" / "big-one" / page
+        write(place, form)
+        write(place.with_name(f"{page}.gz"), gzip.compress(f"{TWIN}{form}".encode(), mtime=0))
+        for name in (f"{page}.etag", f"{page}.gz.etag"):
+            write(place.with_name(name), etag.format(f"big-{page}-{release}"))
+    write(folder / "site.js", "'use strict';\n" * 40)
+    write(folder / "provenance" / "foo-1-py3-none-any.whl.json", '{"version": 1}' * 40)
+    write(folder / "not-here.html", NOT_HERE)
     write(folder / "release.txt", f"{release}\n")
     write(folder / "files.jsonl", f'{{"release": "{release}"}}\n' * 40)
     write(folder / "packages.json", f'{{"release": "{release}"}}\n' * 40)
@@ -231,20 +262,6 @@ def test_time_outs_cut_a_stalled_client_and_not_a_slow_one(adapted: Any) -> None
     assert adapted["apps"]["http"]["grace_period"] == 30 * second
 
 
-def test_json_pages_of_the_simple_api_would_be_compressed(adapted: Any) -> None:
-    (encode,) = find(adapted, "encode")
-    assert encode["match"] == {
-        "headers": {
-            "Content-Type": [
-                "text/*",
-                "application/json*",
-                "application/jsonl*",
-                "application/vnd.pypi.simple.*",
-            ]
-        }
-    }
-
-
 def test_types_do_not_depend_on_the_machine(adapted: Any) -> None:
     fields = [x["response"].get("set", {}) for x in find(adapted, "headers") if "response" in x]
     assert {x["Content-Type"][0] for x in fields if "Content-Type" in x} == {
@@ -253,6 +270,9 @@ def test_types_do_not_depend_on_the_machine(adapted: Any) -> None:
         "application/gzip",
         "text/plain; charset=utf-8",
         "application/jsonl",
+        V1_JSON,
+        V1_HTML,
+        TEXT,
     }
 
 
@@ -263,15 +283,15 @@ def test_the_access_log_is_json_on_a_terminal_too(adapted: Any) -> None:
 # Caching
 
 
-@pytest.mark.parametrize("target", ["/", "/simple/", "/simple/foo/", "/simple/foo/index.html"])
+@pytest.mark.parametrize("target", ["/", "/project/foo/", "/simple/", "/simple/foo/", "/simple/foo/index.html"])
 def test_a_page_is_asked_for_again_each_time(server: Server, target: str) -> None:
     page = PAGE.format("r1").encode()
     fields = {
         "cache-control": NO_CACHE,
         "content-length": str(len(page)),
-        "content-type": "text/html; charset=utf-8",
+        "content-type": TEXT,
         "etag": 'W/"sha-r1"',
-        "vary": "Accept-Encoding",
+        "vary": VARY if target.startswith("/simple/") else "Accept-Encoding",
     }
     assert server.ask(target) == Answer(200, fields | SECURITY, page)
 
@@ -282,12 +302,12 @@ def test_a_page_is_asked_for_again_each_time(server: Server, target: str) -> Non
         ("/release.txt", "text/plain; charset=utf-8"),
         ("/files.jsonl", "application/jsonl"),
         ("/packages.json", "application/json"),
-        ("/simple/bar/", "text/html; charset=utf-8"),
+        ("/provenance/foo-1-py3-none-any.whl.json", "application/json"),
+        ("/site.js", "text/javascript; charset=utf-8"),
     ],
 )
 def test_what_has_no_etag_file_changes_with_the_release(server: Server, target: str, content_type: str) -> None:
-    file = server.root / "web" / target[1:]
-    content = (file / "index.html" if file.is_dir() else file).read_bytes()
+    content = (server.root / "web" / target[1:]).read_bytes()
     fields = {
         "cache-control": NO_CACHE,
         "content-length": str(len(content)),
@@ -329,7 +349,9 @@ def test_a_distribution_is_kept_for_a_year_as_it_is(server: Server, name: str, c
         ("GET", "/packages/gone-1-py3-none-any.whl", {}, 404, b"404 Not Found\n"),
         ("GET", "/packages/gone-1.tar.gz", {}, 404, b"404 Not Found\n"),
         ("GET", "/packages/", {}, 404, b"404 Not Found\n"),
-        ("GET", "/simple/gone/", {}, 404, b"404 Not Found\n"),
+        ("GET", "/simple/gone/", {}, 404, b"404 Not Found: gone is not approved in this index\n"),
+        ("GET", "/simple/Gone_x", {}, 404, b"404 Not Found: Gone_x is not approved in this index\n"),
+        ("GET", "/project/gone/", {}, 404, b"404 Not Found\n"),
         ("GET", "/gone.jsonl", {}, 404, b"404 Not Found\n"),
         ("HEAD", "/simple/gone/", {}, 404, b""),
         ("POST", "/packages/foo-1-py3-none-any.whl", {}, 405, b"405 Method Not Allowed\n"),
@@ -341,6 +363,7 @@ def test_an_error_is_short_and_never_cached(
 ) -> None:
     expected = SECURITY | {"cache-control": NO_STORE, "content-type": "text/plain; charset=utf-8"}
     expected |= {"allow": "GET, HEAD"} if status == 405 else {}
+    expected |= {"vary": "Accept"} if status == 404 and target.startswith("/simple/") else {}
     answer = server.ask(target, fields, method=method)
     length = answer.fields.pop("content-length")
     assert answer == Answer(status, expected, body)
@@ -371,7 +394,7 @@ def test_a_page_is_sent_again_only_when_it_changed(tmp_path: Path, root: Path, e
             first = server.ask("/simple/foo/", asked)
             again = server.ask("/simple/foo/", asked | {"If-None-Match": first.fields["etag"]})
             assert (first.status, first.fields["etag"]) == (200, f'W/"sha-{release}"')
-            fields = {"cache-control": NO_CACHE, "etag": f'W/"sha-{release}"', "vary": "Accept-Encoding"}
+            fields = {"cache-control": NO_CACHE, "etag": f'W/"sha-{release}"', "vary": VARY}
             assert again == Answer(304, fields | SECURITY, b"")
 
 
@@ -431,15 +454,209 @@ def test_only_get_and_head_are_allowed(server: Server, method: str) -> None:
 
 
 def test_a_missing_slash_is_added_below_any_prefix(server: Server) -> None:
-    fields = {"cache-control": NO_CACHE, "content-length": "0"}
-    assert server.ask("/simple/foo") == Answer(308, fields | SECURITY | {"location": "foo/"}, b"")
-    assert server.ask("/simple") == Answer(308, fields | SECURITY | {"location": "simple/"}, b"")
+    fields = SECURITY | {"cache-control": NO_CACHE, "content-length": "0"}
+    assert server.ask("/simple/foo") == Answer(308, fields | {"location": "foo/", "vary": "Accept"}, b"")
+    assert server.ask("/project/foo") == Answer(308, fields | {"location": "foo/"}, b"")
+    assert server.ask("/simple") == Answer(308, fields | {"location": "simple/"}, b"")
     assert server.ask("/simple/gone").status == 404
 
 
 @pytest.mark.parametrize("host", ["pypi", "pypi.example:443", "127.0.0.1", "[::1]:8000"])
 def test_every_host_header_is_served(server: Server, host: str) -> None:
     assert server.ask("/release.txt", host=host).body == b"r1\n"
+
+
+# The two forms of a page
+
+
+@pytest.mark.parametrize(
+    ("accept", "content_type"),
+    [
+        # What clients send: pip from 22.2 on, uv and poetry, mousebender and devpi's kind, older pips, browsers, curl.
+        (f"{V1_JSON}, {V1_HTML}; q=0.1, text/html; q=0.01", V1_JSON),
+        (f"{V1_JSON}, {V1_HTML};q=0.2, text/html;q=0.01", V1_JSON),
+        (f"{V1_JSON}, {V1_HTML};q=0.02, text/html;q=0.01", V1_JSON),
+        ("text/html", TEXT),
+        (BROWSER, TEXT),
+        ("*/*", TEXT),
+        (None, TEXT),
+        ("", TEXT),
+        # One type alone.
+        (V1_JSON, V1_JSON),
+        ("application/vnd.pypi.simple.latest+json", V1_JSON),
+        (V1_HTML, V1_HTML),
+        ("application/vnd.pypi.simple.latest+html", V1_HTML),
+        ("text/*", TEXT),
+        ("application/*", V1_HTML),
+        # The higher quality wins, whatever comes first.
+        (f"text/html;q=0.5, {V1_JSON};q=0.6", V1_JSON),
+        (f"{V1_JSON};q=0.5, text/html;q=0.6", TEXT),
+        (f"{V1_JSON};q=0.009, text/html;q=0.01", TEXT),
+        (f"{V1_HTML};q=0.9, text/html;q=0.8, {V1_JSON};q=0.1", V1_HTML),
+        (f"{V1_JSON};q=0.9, */*", TEXT),
+        (f"*/*;q=0.1, {V1_JSON};q=0.2", V1_JSON),
+        # Of equal quality JSON, if it is named.
+        (f"text/html, {V1_JSON}", V1_JSON),
+        (f"*/*, {V1_JSON}", V1_JSON),
+        (f"{V1_HTML};q=0.5, {V1_JSON};q=0.5", V1_JSON),
+        ("application/*, text/*", TEXT),
+        # A quality of 0 refuses, and what is most specific counts.
+        (f"{V1_JSON};q=0, */*", TEXT),
+        (f"text/html;q=0, {V1_HTML};q=0, */*;q=0.1", V1_JSON),
+        ("text/html;q=0, text/*, */*;q=0.5", V1_HTML),
+        ("text/*;q=0, */*", V1_HTML),
+        (f"{V1_JSON};q=0.000, text/html;q=1.000", TEXT),
+        # Letters, blanks, parameters.
+        ("Application/VND.pypi.Simple.v1+JSON , text/HTML ; Q=0.5", V1_JSON),
+        (f"{V1_JSON};profile=x;q=0.3,text/html;charset=utf-8;q=0.4", TEXT),
+        (f"image/png ,\t{V1_JSON}\t;\tq=0.3", V1_JSON),
+        (f"{V1_JSON};q=high, text/html;q=0.9", V1_JSON),
+        # Names that only begin or end alike are others.
+        (f"x{V1_JSON}, text/html;q=0.1", TEXT),
+        (f"{V1_JSON}x, text/html;q=0.1", TEXT),
+    ],
+)
+def test_a_page_comes_in_the_form_that_is_asked_for(server: Server, accept: str | None, content_type: str) -> None:
+    is_json = content_type == V1_JSON
+    page = (json_page("r1") if is_json else PAGE.format("r1")).encode()
+    fields = SECURITY | {
+        "cache-control": NO_CACHE,
+        "content-length": str(len(page)),
+        "content-type": content_type,
+        "etag": 'W/"sha-json-r1"' if is_json else 'W/"sha-r1"',
+        "vary": VARY,
+    }
+    asked = {} if accept is None else {"Accept": accept}
+    for target in ("/simple/", "/simple/foo/"):
+        assert server.ask(target, asked) == Answer(200, fields, page)
+
+
+@pytest.mark.parametrize(
+    "accept",
+    ["image/png", "application/json", "application/vnd.pypi.simple.v2+json", "text/html;q=0", "*/*;q=0", "text/plain"],
+)
+def test_where_nothing_fits_the_answer_is_406(server: Server, accept: str) -> None:
+    fields = {"cache-control": NO_STORE, "content-type": "text/plain; charset=utf-8", "vary": "Accept"}
+    body = b"406 Not Acceptable\n"
+    expected = Answer(406, SECURITY | fields | {"content-length": str(len(body))}, body)
+    assert server.ask("/simple/foo/", {"Accept": accept}) == expected
+
+
+def test_accept_may_come_in_several_lines(server: Server) -> None:
+    lines = f"GET /simple/foo/ HTTP/1.1\r\nHost: pypi\r\nAccept: text/html;q=0.1\r\nAccept: {V1_JSON};q=0.2\r\n"
+    with socket.create_connection(("127.0.0.1", server.port), timeout=DRAIN) as client:
+        client.sendall(f"{lines}Connection: close\r\n\r\n".encode())
+        response = http.client.HTTPResponse(client)
+        response.begin()
+        assert response.getheader("Content-Type") == V1_JSON
+
+
+def test_a_form_can_be_asked_for_by_its_own_name(server: Server) -> None:
+    for accept in ({}, {"Accept": "image/png"}, {"Accept": V1_JSON}):
+        found = server.ask("/simple/foo/index.json", accept)
+        assert (found.status, found.fields["content-type"], found.body) == (200, V1_JSON, json_page("r1").encode())
+        found = server.ask("/simple/foo/index.html", accept)
+        assert (found.status, found.fields["content-type"]) == (200, TEXT)
+
+
+@pytest.mark.parametrize("encoding", ["identity", "gzip", "zstd", "gzip, zstd, br"])
+@pytest.mark.parametrize("accept", [V1_JSON, V1_HTML])
+@pytest.mark.parametrize("project", ["foo", "big-one"])
+def test_each_form_has_a_validator_of_its_own(server: Server, project: str, accept: str, encoding: str) -> None:
+    target, asked = f"/simple/{project}/", {"Accept": accept, "Accept-Encoding": encoding}
+    first = server.ask(target, asked)
+    etag = first.fields["etag"]
+    again = server.ask(target, asked | {"If-None-Match": etag})
+    assert again == Answer(304, SECURITY | {"cache-control": NO_CACHE, "etag": etag, "vary": VARY}, b"")
+    other = V1_HTML if accept == V1_JSON else V1_JSON
+    assert server.ask(target, asked | {"Accept": other, "If-None-Match": etag}).status == 200
+    assert server.ask(target, {"Accept": accept}).fields["etag"] == etag
+
+
+@pytest.mark.parametrize(("accept", "page"), [(V1_JSON, json_page("r1")), ("text/html", PAGE.format("r1"))])
+def test_a_form_is_compressed_and_a_twin_that_is_compressed_already_goes_out_as_it_is(
+    server: Server, accept: str, page: str
+) -> None:
+    for project, expected in (("foo", page), ("big-one", f"{TWIN}{page}")):
+        found = server.ask(f"/simple/{project}/", {"Accept": accept, "Accept-Encoding": "gzip"})
+        assert found.fields["content-encoding"] == "gzip"
+        assert gzip.decompress(found.body).decode() == expected
+    assert server.ask("/simple/big-one/", {"Accept": accept}).body.decode() == page
+
+
+# Names
+
+
+@pytest.mark.parametrize(
+    ("target", "location"),
+    [
+        ("/simple/Foo/", "../foo/"),
+        ("/simple/FOO", "foo/"),
+        ("/project/Foo/", "../foo/"),
+        ("/simple/big_one/", "../big-one/"),
+        ("/simple/Big.One", "big-one/"),
+        ("/simple/BIG-_.-oNE/", "../big-one/"),
+        ("/simple/big--one/", "../big-one/"),
+        ("/simple/foo", "foo/"),
+    ],
+)
+def test_another_spelling_leads_to_the_page(server: Server, target: str, location: str) -> None:
+    found = server.ask(target)
+    assert (found.status, found.fields["location"], found.fields["cache-control"]) == (308, location, NO_CACHE)
+    assert server.ask(urljoin(target, location)).status == 200
+
+
+def test_every_letter_has_its_lower_case(tmp_path: Path, root: Path) -> None:
+    write(root / "releases" / "r1" / "simple" / string.ascii_lowercase / "index.html", "x")
+    with caddy(root, tmp_path, home=tmp_path) as server:
+        found = server.ask(f"/simple/{string.ascii_uppercase}/")
+        assert (found.status, found.fields["location"]) == (308, f"../{string.ascii_lowercase}/")
+
+
+@pytest.mark.parametrize(
+    "target", ["/simple/Gone/", "/simple/gone_", "/simple/Foo/x", "/simple/_foo/", "/Simple/foo/", "/simple/F%2Foo/"]
+)
+def test_another_spelling_of_nothing_is_nothing(server: Server, target: str) -> None:
+    assert server.ask(target).status == 404
+
+
+# What a person sees of what is not here
+
+
+@pytest.mark.parametrize(
+    ("target", "top", "project"),
+    [
+        ("/simple/gone/", "../../", "<b>gone</b>"),
+        ("/simple/Gone_x", "../", "<b>Gone_x</b>"),
+        ("/project/gone/", "../../", "<b>gone</b>"),
+        ("/gone", "./", "no page"),
+        ("/gone/", "../", "no page"),
+        ("/simple/gone/index.html", "../../", "no page"),
+        ("/simple/a/b/c", "../../../", "no page"),
+        ("/simple/%3Cscript%3E/", "../../", "no page"),
+        ("/simple/[[env]]/", "../../", "no page"),
+        ("/simple/%5B%5Benv%5D%5D", "../", "no page"),
+        ("/simple/{env.HOME}/", "../../", "no page"),
+        ("/simple/-gone/", "../../", "no page"),
+        ("/packages/gone-1.zip", "../", "no page"),
+        ("/simple/gone/?q=<script>", "../../", "<b>gone</b>"),
+    ],
+)
+def test_a_browser_gets_a_page_that_names_what_is_not_here(server: Server, target: str, top: str, project: str) -> None:
+    conditions = {"If-None-Match": "*", "If-Modified-Since": "Fri, 01 Jan 2100 00:00:00 GMT", "Range": "bytes=0-1"}
+    found = server.ask(target, {"Accept": BROWSER} | conditions)
+    body = f'<!DOCTYPE html><a href="{top}">top</a>{project}'.encode()
+    fields = SECURITY | {"cache-control": NO_STORE, "content-length": str(len(body)), "content-type": TEXT}
+    vary = found.fields.pop("vary", "")
+    assert found == Answer(404, fields, body)
+    assert "Accept" in vary.split(", ") or not target.startswith("/simple/")
+
+
+def test_a_browser_gets_plain_text_where_a_release_has_no_such_page(tmp_path: Path, root: Path) -> None:
+    (root / "releases" / "r1" / "not-here.html").unlink()
+    with caddy(root, tmp_path, home=tmp_path) as server:
+        assert server.ask("/gone", {"Accept": BROWSER}).body == b"404 Not Found\n"
+        assert server.ask("/a/b/c/d/e", {"Accept": BROWSER}).body == b"404 Not Found\n"
 
 
 # What is not served
@@ -474,6 +691,13 @@ def test_every_host_header_is_served(server: Server, host: str) -> None:
         "/simple/foo/index.html.etag",
         "/simple/foo/index.html.etag/",
         "/simple/foo/index.html%2eetag",
+        "/simple/big-one/index.json.gz",
+        "/simple/big-one/index.json.gz/",
+        "/simple/big-one/index.json.gz.etag",
+        "/simple/big-one/index.json%2egz",
+        "/not-here.html",
+        "/not-here.html/",
+        "/not-here%2ehtml",
         "/index.html.etag",
         "/../../secret.txt",
         "/../../../secret.txt",
