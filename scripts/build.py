@@ -16,7 +16,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from scripts.facts import Json
@@ -49,6 +49,7 @@ def build(offer: Offer, site: Path) -> None:
             place.parent.mkdir(exist_ok=True)
             place.write_bytes(file.facts.provenance)
     write_pages(offer, site)
+    seal(sorted(path for path in site.rglob("*") if path.is_file()))
 
 
 def _run_dumb_pypi(site: Path) -> str:
@@ -80,16 +81,16 @@ def _write_json(simple: Path, pages: Mapping[str, Json]) -> None:
         (simple / path).write_text(json.dumps(page, separators=(",", ":")), encoding="ascii")
 
 
-def seal(site: Path) -> None:
+def seal(pages: Iterable[Path]) -> None:
     """Put beside each page its validator, `<page>.etag`, and where that is faster a compressed twin, `<page>.gz`.
 
     Caddy reads both (`etag_file_extensions`, `precompressed`). Its own validator is made of size and time, which two
     pages can share.
     """
-    for page in sorted(path for path in site.rglob("*") if path.is_file() and path.suffix not in {".etag", ".gz"}):
+    for page in pages:
         data = page.read_bytes()
         etag = f'"{hashlib.sha256(data).hexdigest()[:32]}"'
         page.with_name(f"{page.name}.etag").write_text(etag)
         if len(data) >= PRECOMPRESSED_BYTES:
             page.with_name(f"{page.name}.gz").write_bytes(gzip.compress(data, mtime=0))
-            page.with_name(f"{page.name}.gz.etag").write_text(etag)
+            page.with_name(f"{page.name}.gz.etag").write_text(etag)  # Caddy asks for the one of the file that it sends

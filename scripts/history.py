@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -97,10 +98,14 @@ def write(entries: Sequence[Entry], site: Path) -> None:
 def read(release: Path) -> list[Entry]:
     """Read what a release tells; one that tells nothing, or was damaged, begins a new story."""
     try:
-        objects = json.loads((release / FILE).read_bytes())
-        return [Entry(one["release"], one["time"], tuple(map(_read_change, one["changes"]))) for one in objects]
+        return [_read_entry(one) for one in json.loads((release / FILE).read_bytes())]
     except (OSError, ValueError, TypeError, KeyError):
         return []
+
+
+def _read_entry(one: dict[str, Any]) -> Entry:
+    datetime.fromisoformat(one["time"])  # raises what `read` expects
+    return Entry(one["release"], one["time"], tuple(map(_read_change, one["changes"])))
 
 
 def _read_change(one: dict[str, Any]) -> Change:

@@ -30,6 +30,8 @@ from scripts.root import RELEASE_TIME, Root, is_file, is_folder, release_time, r
 ID_FILE = "release.txt"
 # From a release's folder. A page, below simple/<project>/ in `web`, reads ../../packages/<file>.
 _POOL = "../../packages"
+# Of the pages, those that tell which release they are in.
+_TELLING = ("index.html", "changes/index.html", history.FILE)
 # Somebody may still be reading what stopped being live; NFS v3 answers a reader of a deleted file with ESTALE.
 GRACE = timedelta(days=1)
 
@@ -92,7 +94,7 @@ def _tell(offer: Offer, site: Path, entries: Sequence[Entry]) -> None:
     """Write the pages that tell of the release which they are in, whose name is made of all others' content."""
     history.write(entries, site)
     write_release_pages(offer, site, entries)
-    seal(site)
+    seal(site / name for name in _TELLING)
 
 
 def _pages(folder: Path) -> set[str]:

@@ -92,7 +92,16 @@ def test_after_a_rollback_the_story_goes_on_from_what_is_live(checkout: Checkout
 
 
 @pytest.mark.parametrize(
-    "damage", [b"", b"\xff", b"3", b"[3]", b'[{"release": "x"}]', b'[{"release": 1, "time": 2, "changes": 3}]']
+    "damage",
+    [
+        b"",
+        b"\xff",
+        b"3",
+        b"[3]",
+        b'[{"release": "x"}]',
+        b'[{"release": 1, "time": 2, "changes": []}]',
+        b'[{"release": "x", "time": "then", "changes": []}]',
+    ],
 )
 def test_a_story_that_was_damaged_begins_anew(checkout: Checkout, damage: bytes) -> None:
     publish(checkout, ALPHA)
