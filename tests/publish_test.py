@@ -8,8 +8,8 @@ import re
 import shutil
 import threading
 import time
-from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -50,18 +50,37 @@ def expected_pool(*files: Distribution) -> dict[str, bytes]:
     return {one.filename: one.data for one in files} | {f"{one.filename}.metadata": one.metadata for one in files}
 
 
+# The forms in which a release's pages write a time.
+TIMES = {
+    r"20\d{6}T\d{6}Z": "%Y%m%dT%H%M%SZ",
+    r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\dZ": "%Y-%m-%dT%H:%M:%SZ",
+    r"20\d\d-\d\d-\d\d \d\d:\d\d": "%Y-%m-%d %H:%M",
+}
+
+
+def earlier(text: str, days: float) -> str:
+    """Set every time in a text back."""
+    for pattern, form in TIMES.items():
+        back = partial(
+            lambda form, found: (
+                f"{datetime.strptime(found[0], form).replace(tzinfo=UTC) - timedelta(days=days):{form}}"
+            ),
+            form,
+        )
+        text = re.sub(pattern, back, text)
+    return text
+
+
 def age(checkout: Checkout, days: float) -> list[Path]:
     """Make all that is there look older: releases by their names and what they tell, retired files by their times."""
-    shown, told = live(checkout).name, {}
+    shown = live(checkout).name
     for release in sorted((checkout.root / "releases").iterdir()):
-        moment = datetime.strptime(release.name[:16], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
-        earlier = moment - timedelta(days=days)
-        for form in ("%Y%m%dT%H%M%SZ", "%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%d %H:%M"):
-            told[f"{moment:{form}}"] = f"{earlier:{form}}"
-        older = release.rename(release.with_name(f"{told[release.name[:16]]}{release.name[16:]}"))
+        older = release.rename(release.with_name(earlier(release.name, days)))
         (older / "release.txt").write_text(f"{older.name}\n")
-        for path in (older / "changes.json", older / "index.html", older / "changes" / "index.html"):
-            rewrite(path, told)
+        for page in (older / "changes.json", older / "index.html", older / "changes" / "index.html"):
+            text = earlier(page.read_text(), days)
+            page.write_text(text)
+            page.with_name(f"{page.name}.etag").write_text(f'"{hashlib.sha256(text.encode()).hexdigest()[:32]}"')
         if release.name == shown:
             (checkout.root / "web").unlink()
             (checkout.root / "web").symlink_to(f"releases/{older.name}")
@@ -69,15 +88,6 @@ def age(checkout: Checkout, days: float) -> list[Path]:
         moment_retired = path.lstat().st_mtime - days * 86400
         os.utime(path, (moment_retired, moment_retired), follow_symlinks=False)
     return sorted((checkout.root / "releases").iterdir())
-
-
-def rewrite(page: Path, told: Mapping[str, str]) -> None:
-    """Replace texts of a page, as if it had always been so."""
-    text = page.read_text()
-    for old, new in told.items():
-        text = text.replace(old, new)
-    page.write_text(text)
-    page.with_name(f"{page.name}.etag").write_text(f'"{hashlib.sha256(text.encode()).hexdigest()[:32]}"')
 
 
 # The layout
@@ -93,11 +103,14 @@ def test_the_shared_folder_has_the_layout_of_the_design(checkout: Checkout) -> N
     assert str((release / "packages").readlink()) == "../../packages"
     assert (release / "release.txt").read_text() == f"{release.name}\n"
     assert [path.name for path in release.parent.iterdir()] == [release.name]
-    assert sorted(path.relative_to(release).as_posix() for path in release.rglob("*")) == [
-        *("files.jsonl", "index.html", "index.html.etag", "packages", "packages.json", "release.txt", "simple"),
-        *("simple/alpha", "simple/alpha/index.html", "simple/alpha/index.html.etag"),
-        *("simple/index.html", "simple/index.html.etag", "style.css"),
-    ]
+    pages = {
+        *("changes.json", "changes/index.html", "favicon.svg", "files.jsonl", "index.html", "not-here.html"),
+        *("packages.json", "project/alpha/index.html", "simple/alpha/index.html", "simple/alpha/index.json"),
+        *("simple/index.html", "simple/index.json", "site.js", "style.css"),
+    }
+    etags = {f"{page}.etag" for page in pages}
+    files = {path.relative_to(release).as_posix() for path in release.rglob("*") if path.is_file()}
+    assert {name for name in files if not name.endswith((".gz", ".gz.etag"))} == pages | etags | {"release.txt"}
     assert pool(checkout) == expected_pool(ALPHA)
     assert list((checkout.root / "retired").iterdir()) == []
     assert list((checkout.root / "incoming").iterdir()) == []
@@ -156,7 +169,10 @@ def test_unchanged_pages_are_hard_links_and_changed_ones_are_not(checkout: Check
         if (first / path.relative_to(second)).is_file()
         if (first / path.relative_to(second)).stat().st_ino == path.stat().st_ino
     }
-    assert shared == {"simple/alpha/index.html", "simple/alpha/index.html.etag", "style.css"}
+    assert {name for name in shared if not name.endswith((".etag", ".gz"))} == {
+        *("favicon.svg", "not-here.html", "project/alpha/index.html", "simple/alpha/index.html"),
+        *("simple/alpha/index.json", "site.js", "style.css"),
+    }
 
 
 def test_the_same_content_makes_no_new_release_and_says_so(
