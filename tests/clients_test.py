@@ -5,10 +5,24 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
+from client_environment import empty_environment, holds, once, pip_environment, run, tool_environment
+from client_index import (
+    BETWEEN,
+    PIPS,
+    RUNNING,
+    WEIGHT,
+    Served,
+    compiled_tag,
+    interpreter,
+    newest_python,
+    publish,
+    watched,
+)
+from client_tools import MIRRORS, OLD_UV, TOOLS, Mirror, Tool
 from conftest import Checkout
 from distributions import wheel
 from interpreters import found
@@ -17,6 +31,12 @@ from upstream import Upstream
 
 from scripts import locks
 from scripts.target import Target
+
+live, slow = pytest.mark.live, pytest.mark.slow
+APP = "app[more]"
+# What comes with it on Linux: through its extra, compiled for one Python, and through one of two markers.
+NEEDED = ["app", "extra", "fast", "posix-only"]
+NEWEST = Path(sys.prefix) / "bin"
 
 
 def _run(command: Sequence[str | Path], **env: str) -> str:
@@ -127,3 +147,154 @@ def _install_and_import(interpreter: Path, venv: Path, url: str) -> None:
     python = venv / "bin" / "python"
     _pip("install", f"--index-url={url}", "--no-cache-dir", "flask", "pyyaml", "requests[socks]", "rich", python=python)
     _run((python, "-c", "import flask, markupsafe._speedups, requests, rich, socks, yaml"))
+
+
+@pytest.fixture(scope="session")
+def of_this_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that the workers of a run share."""
+    base = tmp_path_factory.getbasetemp()
+    return base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+
+
+@pytest.fixture
+def index(of_this_run: Path, tmp_path: Path) -> Iterator[Served]:
+    """An index of compiled and pure wheels, an extra, markers and two ages, served for one test."""
+    shared = once(of_this_run / "offered", publish) / "shared"
+    with watched(shared, tmp_path / "access.log") as served_index:
+        yield served_index
+
+
+def _says_that_idna_is_missing(done: subprocess.CompletedProcess[str], index: Served) -> bool:
+    """Whether a client failed for the right reason: it asked the index, and nobody else knew better."""
+    asked = {(each.path, each.status) for each in index.asked()}
+    return done.returncode != 0 and "idna" in done.stdout and ("/simple/idna/", 404) in asked
+
+
+def _client_pip(version: str, folder: Path) -> tuple[str, tuple[str | Path, ...], Path]:
+    """Return a Python's version, the command of a pip that installs for it, and its executable."""
+    if version == "newest":
+        python = empty_environment(folder, Path(sys.executable))
+        return RUNNING, (sys.executable, "-m", "pip", "--python", python), python
+    chosen = newest_python(PIPS[version])
+    if chosen is None:
+        pytest.skip(f"pip {version} works on no Python newer than {PIPS[version]}, and none of those is here")
+    python = pip_environment(folder, interpreter(chosen), version)
+    return chosen, (python, "-m", "pip"), python
+
+
+@pytest.mark.parametrize("version", ["newest", *(pytest.param(version, marks=(live, slow)) for version in PIPS)])
+def test_a_pip_installs_from_the_index_and_knows_nothing_beyond_it(index: Served, tmp_path: Path, version: str) -> None:
+    chosen, pip, python = _client_pip(version, tmp_path / "venv")
+    install = (*pip, "install", f"--index-url={index.url}")
+    done = run(*install, APP, home=tmp_path)
+    assert done.returncode == 0, done.stdout
+    assert holds(python) == (compiled_tag(chosen), NEEDED)
+    assert _says_that_idna_is_missing(run(*install, "orphan", home=tmp_path), index)
+
+
+def _uv(version: str, of_this_run: Path) -> Path:
+    return (
+        NEWEST / "uv"
+        if version == "newest"
+        else tool_environment(of_this_run / f"uv=={version}", f"uv=={version}") / "uv"
+    )
+
+
+each_uv = pytest.mark.parametrize("version", ["newest", pytest.param(OLD_UV, marks=live)])
+
+
+@each_uv
+def test_uv_installs_from_the_index_and_knows_nothing_beyond_it(
+    index: Served, of_this_run: Path, tmp_path: Path, version: str
+) -> None:
+    python = empty_environment(tmp_path / "venv", Path(sys.executable))
+    options = ("--no-config", f"--python={python}", f"--index-url={index.url}")
+    install = (_uv(version, of_this_run), "pip", "install", *options)
+    done = run(*install, APP, home=tmp_path)
+    assert done.returncode == 0, done.stdout
+    assert holds(python) == (compiled_tag(RUNNING), NEEDED)
+    assert _says_that_idna_is_missing(run(*install, "orphan", home=tmp_path), index)
+
+
+@pytest.mark.parametrize(
+    "tool", [pytest.param(tool, id=name, marks=(live, slow) if tool.pins else ()) for name, tool in TOOLS.items()]
+)
+def test_a_project_is_locked_and_installed_from_the_index_and_from_nothing_beyond_it(
+    index: Served, of_this_run: Path, tmp_path: Path, tool: Tool
+) -> None:
+    programs = tool.programs(of_this_run)
+    done = tool.install(programs, tmp_path / "project", APP, index.url)
+    assert done.returncode == 0, done.stdout
+    assert holds(tmp_path / "project" / ".venv" / "bin" / "python") == (compiled_tag(RUNNING), NEEDED)
+    assert _says_that_idna_is_missing(tool.install(programs, tmp_path / "orphans", "orphan", index.url), index)
+
+
+def _installed_into(folder: Path) -> list[str]:
+    return sorted(path.name.removesuffix(".dist-info") for path in folder.glob("*.dist-info"))
+
+
+@pytest.mark.parametrize(("options", "chosen"), [((), "aged-2.0"), ((f"--uploaded-prior-to={BETWEEN}",), "aged-1.0")])
+def test_pip_cools_down_by_the_upload_times_of_the_index(
+    index: Served, tmp_path: Path, options: tuple[str, ...], chosen: str
+) -> None:
+    pip = (NEWEST / "python", "-m", "pip", "install", f"--index-url={index.url}", f"--target={tmp_path / 'to'}")
+    done = run(*pip, *options, "aged", home=tmp_path)
+    assert done.returncode == 0, done.stdout
+    assert _installed_into(tmp_path / "to") == [chosen]
+
+
+@each_uv
+@pytest.mark.parametrize(("options", "chosen"), [((), "aged-2.0"), ((f"--exclude-newer={BETWEEN}",), "aged-1.0")])
+def test_uv_cools_down_by_the_upload_times_of_the_index(
+    index: Served, of_this_run: Path, tmp_path: Path, version: str, options: tuple[str, ...], chosen: str
+) -> None:
+    where = (f"--index-url={index.url}", f"--python={sys.executable}", f"--target={tmp_path / 'to'}")
+    done = run(_uv(version, of_this_run), "pip", "install", "--no-config", *where, *options, "aged", home=tmp_path)
+    assert done.returncode == 0, done.stdout
+    assert _installed_into(tmp_path / "to") == [chosen]
+
+
+@pytest.mark.parametrize(
+    "resolve",
+    [
+        pytest.param((NEWEST / "python", "-m", "pip", "install", "--dry-run", "--requirement"), id="pip"),
+        pytest.param((NEWEST / "uv", "pip", "compile", f"--python={sys.executable}", "--no-config"), id="uv"),
+    ],
+)
+def test_resolution_alone_fetches_sidecars_and_no_wheel(
+    index: Served, tmp_path: Path, resolve: tuple[str | Path, ...]
+) -> None:
+    (tmp_path / "some.in").write_text(f"{APP}\naged\n")
+    done = run(*resolve, "some.in", f"--index-url={index.url}", home=tmp_path)
+    assert done.returncode == 0, done.stdout
+    asked = index.asked()
+    wheels = [
+        "aged-2.0-py3-none-any",
+        "app-1.0-py3-none-any",
+        "extra-1.0-py3-none-any",
+        f"fast-1.0-{compiled_tag(RUNNING)}",
+    ]
+    assert sorted((each.path, each.status) for each in asked if each.path.startswith("/packages/")) == [
+        (f"/packages/{wheel}.whl.metadata", 200) for wheel in [*wheels, "posix_only-1.0-py3-none-any"]
+    ]
+    # Pages and sidecars of five projects, against five wheels of that weight.
+    assert sum(each.size for each in asked) < WEIGHT / 100
+
+
+@live
+@slow
+@pytest.mark.parametrize("mirror", MIRRORS.values(), ids=MIRRORS)
+def test_a_mirror_offers_what_it_takes_from_the_index(
+    index: Served, of_this_run: Path, tmp_path: Path, mirror: Mirror
+) -> None:
+    python = empty_environment(tmp_path / "venv", Path(sys.executable))
+    with mirror(of_this_run, tmp_path, index.url) as url:
+        install = (NEWEST / "python", "-m", "pip", "--python", python, "install", f"--index-url={url}")
+        done = run(*install, APP, home=tmp_path)
+        assert done.returncode == 0, done.stdout
+        assert holds(python) == (compiled_tag(RUNNING), NEEDED)
+        refused = run(*install, "orphan", home=tmp_path)
+    assert refused.returncode != 0
+    assert "No matching distribution found for idna" in refused.stdout
+    taken = {each.path.removeprefix("/packages/") for each in index.asked() if each.path.endswith(".whl")}
+    assert {f"{name}-1.0-py3-none-any.whl" for name in ("app", "extra", "posix_only")} <= taken
