@@ -89,7 +89,7 @@ def seal(pages: Iterable[Path]) -> None:
     """
     for page in pages:
         data = page.read_bytes()
-        etag = f'"{hashlib.sha256(data).hexdigest()[:32]}"'
+        etag = f'W/"{hashlib.sha256(data).hexdigest()[:32]}"'  # a strong one would hold for one encoding only
         page.with_name(f"{page.name}.etag").write_text(etag)
         if len(data) >= PRECOMPRESSED_BYTES:
             page.with_name(f"{page.name}.gz").write_bytes(gzip.compress(data, mtime=0))

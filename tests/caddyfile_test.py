@@ -113,7 +113,7 @@ def json_page(release: str) -> str:
     return start + " " * (len(PAGE.format(release)) - len(start))
 
 
-def publish(root: Path, release: str, etag: str = '"sha-{0}"') -> None:
+def publish(root: Path, release: str, etag: str = 'W/"sha-{0}"') -> None:
     """Make a release whose pages differ from those of another in nothing but its id; switch to it."""
     folder = root / "releases" / release
     for page in ("index.html", "simple/index.html", "simple/foo/index.html", "project/foo/index.html"):
@@ -384,12 +384,10 @@ def test_a_failed_condition_is_never_cached(server: Server, target: str, fields:
 
 
 @pytest.mark.parametrize("encoding", ["identity", "gzip", "zstd", "gzip, zstd"])
-@pytest.mark.parametrize("form", ['"sha-{0}"', 'W/"sha-{0}"', '"sha-{0}"\n'])
-def test_a_page_is_sent_again_only_when_it_changed(tmp_path: Path, root: Path, encoding: str, form: str) -> None:
+def test_a_page_is_sent_again_only_when_it_changed(tmp_path: Path, root: Path, encoding: str) -> None:
     with caddy(root, tmp_path, home=tmp_path) as server:
-        publish(root, "r1", form)
         for release, before in (("r1", "none"), ("r2", "r1"), ("r1", "r2")):
-            publish(root, release, form)
+            publish(root, release)
             asked = {"Accept-Encoding": encoding, "If-None-Match": f'W/"sha-{before}"'}
             first = server.ask("/simple/foo/", asked)
             again = server.ask("/simple/foo/", asked | {"If-None-Match": first.fields["etag"]})

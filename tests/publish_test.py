@@ -80,7 +80,7 @@ def age(checkout: Checkout, days: float) -> list[Path]:
         for page in (older / "changes.json", older / "index.html", older / "changes" / "index.html"):
             text = earlier(page.read_text(), days)
             page.write_text(text)
-            page.with_name(f"{page.name}.etag").write_text(f'"{hashlib.sha256(text.encode()).hexdigest()[:32]}"')
+            page.with_name(f"{page.name}.etag").write_text(f'W/"{hashlib.sha256(text.encode()).hexdigest()[:32]}"')
         if release.name == shown:
             (checkout.root / "web").unlink()
             (checkout.root / "web").symlink_to(f"releases/{older.name}")
