@@ -486,6 +486,9 @@ def test_every_host_header_is_served(server: Server, host: str) -> None:
         ("application/vnd.pypi.simple.latest+html", V1_HTML),
         ("text/*", TEXT),
         ("application/*", V1_HTML),
+        # HTML first decides only where nothing of the Simple API is named.
+        ("text/html, text/*;q=0.1, application/*", TEXT),
+        (f"text/html, {V1_JSON.upper()}", V1_JSON),
         # The higher quality wins, whatever comes first.
         (f"text/html;q=0.5, {V1_JSON};q=0.6", V1_JSON),
         (f"{V1_JSON};q=0.5, text/html;q=0.6", TEXT),
@@ -540,6 +543,26 @@ def test_where_nothing_fits_the_answer_is_406(server: Server, accept: str) -> No
     assert server.ask("/simple/foo/", {"Accept": accept}) == expected
 
 
+@pytest.mark.parametrize(
+    ("target", "accept", "status"),
+    [
+        ("/simple/foo/", V1_JSON, 200),
+        ("/simple/foo/", "image/png", 406),
+        ("/simple/foo/index.html", V1_JSON, 200),
+        ("/simple/foo", V1_JSON, 308),
+        ("/simple/Foo/", V1_JSON, 308),
+        ("/simple/gone/", V1_JSON, 404),
+        ("/simple/gone/", BROWSER, 404),
+        ("/simple/foo/.index.html", V1_JSON, 404),
+        ("/simple/foo/index.html.etag", BROWSER, 404),
+        ("/simple/big-one/index.json.gz", V1_JSON, 404),
+    ],
+)
+def test_every_answer_below_simple_varies_by_accept(server: Server, target: str, accept: str, status: int) -> None:
+    found = server.ask(target, {"Accept": accept})
+    assert (found.status, found.fields["vary"].split(", ")[0]) == (status, "Accept")
+
+
 def test_accept_may_come_in_several_lines(server: Server) -> None:
     lines = f"GET /simple/foo/ HTTP/1.1\r\nHost: pypi\r\nAccept: text/html;q=0.1\r\nAccept: {V1_JSON};q=0.2\r\n"
     with socket.create_connection(("127.0.0.1", server.port), timeout=DRAIN) as client:
@@ -549,11 +572,12 @@ def test_accept_may_come_in_several_lines(server: Server) -> None:
         assert response.getheader("Content-Type") == V1_JSON
 
 
-def test_a_form_can_be_asked_for_by_its_own_name(server: Server) -> None:
+@pytest.mark.parametrize("folder", ["/simple/", "/simple/foo/"])
+def test_a_form_can_be_asked_for_by_its_own_name(server: Server, folder: str) -> None:
     for accept in ({}, {"Accept": "image/png"}, {"Accept": V1_JSON}):
-        found = server.ask("/simple/foo/index.json", accept)
+        found = server.ask(f"{folder}index.json", accept)
         assert (found.status, found.fields["content-type"], found.body) == (200, V1_JSON, json_page("r1").encode())
-        found = server.ask("/simple/foo/index.html", accept)
+        found = server.ask(f"{folder}index.html", accept)
         assert (found.status, found.fields["content-type"]) == (200, TEXT)
 
 
@@ -693,6 +717,9 @@ def test_a_browser_gets_plain_text_where_a_release_has_no_such_page(tmp_path: Pa
         "/simple/big-one/index.json.gz/",
         "/simple/big-one/index.json.gz.etag",
         "/simple/big-one/index.json%2egz",
+        "/simple/big-one/index.json/",
+        "/site.js/",
+        "/release.txt/",
         "/not-here.html",
         "/not-here.html/",
         "/not-here%2ehtml",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -61,11 +62,12 @@ def holds(python: Path) -> tuple[str, list[str]]:
 
 
 def once(path: Path, make: Callable[[Path], None]) -> Path:
-    """Make a folder unless another worker of the same run of pytest did."""
+    """Make a folder unless another worker of the same run of pytest did; what is left of a failed try goes first."""
     with path.with_name(f"{path.name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         made = path.with_name(f"{path.name}.made")
         if not made.exists():
+            shutil.rmtree(path, ignore_errors=True)
             make(path)
             made.touch()
     return path
@@ -94,7 +96,7 @@ def tool_environment(path: Path, *pins: str) -> Path:
 
     def make(path: Path) -> None:
         python = empty_environment(path, Path(sys.executable))
-        options = ("--quiet", f"--uploaded-prior-to={_RELEASED_BEFORE}")
+        options = ("--quiet", "--no-compile", f"--uploaded-prior-to={_RELEASED_BEFORE}")
         _from_the_registry("--python", python, "install", *options, *pins)
 
     return once(path, make) / "bin"

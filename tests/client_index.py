@@ -21,7 +21,7 @@ from project import CODE, find_caddy, free_port, wait_until_served
 from upstream import Upstream
 
 RUNNING = "{}.{}".format(*sys.version_info)
-# A pip -> the newest Python that it works on; the last is the one that locks/ are made with.
+# An old pip -> the newest Python that it works on.
 PIPS = {"19.3.1": "3.11", "20.3.4": "3.11", "21.3.1": "3.11", "22.3.1": "3.11", "23.3.2": "3.13", "24.3.1": "3.14"}
 OLD, NEW = "2024-01-02T03:04:05.678901Z", "2026-01-02T03:04:05.678901Z"
 BETWEEN = "2025-01-01T00:00:00Z"
@@ -83,7 +83,10 @@ def _offer(upstream: Upstream, name: str, version: str, upload_time: str = OLD, 
 
 
 def _fill(upstream: Upstream) -> str:
-    """Offer an app with an extra, a compiled wheel and markers, one of two ages, one in need of what is elsewhere."""
+    """Offer an app with an extra, a compiled wheel and markers, one of two ages, one in need of what is not there.
+
+    Returns the requirements that approve all of it.
+    """
     needs = ("fast>=1", 'posix_only; sys_platform != "win32"', 'win_only; sys_platform == "win32"')
     _offer(upstream, "app", "1.0", requires=needs, extras={"more": ["extra>=1"]})
     for python in pythons():
@@ -94,13 +97,13 @@ def _fill(upstream: Upstream) -> str:
     _offer(upstream, "aged", "1.0", OLD)
     _offer(upstream, "aged", "2.0", NEW)
     _offer(upstream, "orphan", "1.0", requires=("idna",))
-    pins = ("app", "extra", "fast", 'posix_only; sys_platform != "win32"', 'win_only; sys_platform == "win32"')
-    lines = [pin.replace(";", "==1.0;") if ";" in pin else f"{pin}==1.0" for pin in (*pins, "orphan")]
-    return "\n".join([*lines, "aged==1.0", "aged==2.0", ""])
+    pins = ["aged==1.0", "aged==2.0", "app==1.0", "extra==1.0", "fast==1.0", "orphan==1.0"]
+    pins += ['posix_only==1.0; sys_platform != "win32"', 'win_only==1.0; sys_platform == "win32"']
+    return "\n".join([*pins, ""])
 
 
 def publish(folder: Path) -> None:
-    """Make an index of all that, in `shared` in a folder; its upstream is gone then."""
+    """Publish what clients are offered to `shared` in a new folder; its upstream is gone then."""
     checkout = folder / "checkout"
     checkout.mkdir(parents=True)
     (checkout / "packages.yaml").write_text(
