@@ -61,11 +61,12 @@ def time_text(moment: datetime) -> str:
     return moment.isoformat().replace("+00:00", "Z")
 
 
-def _checked_time(text: object) -> str | None:
-    """Return a time of the past; anything else is none."""
+def _checked_time(text: object, now: str) -> str | None:
+    """Return a time before now; anything else is none."""
     try:
         if isinstance(text, str) and _TIME.fullmatch(text):
-            return text if datetime(1970, 1, 1, tzinfo=UTC) < datetime.fromisoformat(text) < datetime.now(UTC) else None
+            moment, latest = datetime.fromisoformat(text), datetime.fromisoformat(now)
+            return text if datetime(1970, 1, 1, tzinfo=UTC) < moment < latest else None
     except ValueError:
         pass
     return None
@@ -149,14 +150,17 @@ class Memory:
         return told if told.get("sha256") == sha256 else {}
 
     def recall(self, one: Distribution, now: str) -> Facts:
-        """Return what is known of a file; now is the time at which a file that is new is approved."""
+        """Return what is known of a file; now is the time of the release, at which a file that is new is approved.
+
+        It is later than that of any other release, and may be a few seconds ahead of the clock.
+        """
         told = self._incoming(one.filename, one.sha256)
         release, old = self._released(one.name, one.sha256) or (None, {})
         return Facts(
-            _checked_time(told.get("upload-time")) or _checked_time(old.get("upload-time")),
+            _checked_time(told.get("upload-time"), now) or _checked_time(old.get("upload-time"), now),
             _checked_yank(told.get("yanked", old.get("yanked"))),
             self._provenance(one.filename, told, old, release),
-            _checked_time(old.get("_approved")) or now,
+            _checked_time(old.get("_approved"), now) or now,
         )
 
     def _provenance(self, filename: str, told: Json, old: Json, release: Path | None) -> bytes | None:

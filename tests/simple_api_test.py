@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -19,6 +20,10 @@ from index_test import refusal
 from lxml import html
 from pypi_simple import IndexPage, ProjectPage
 from upstream import Kind, Upstream
+
+from scripts.distribution import read
+from scripts.facts import Memory
+from scripts.root import opened
 
 PROVENANCE = b'{"version": 1, "attestation_bundles": [{"publisher": {"kind": "GitHub"}, "attestations": [{}]}]}'
 SDISTS = 'python_versions: ["3.12"]\nplatforms: [manylinux_2_28_x86_64]\nallow_sdists: [alpha, gamma]\n'
@@ -311,6 +316,22 @@ def test_a_project_s_page_that_is_read_again_brings_news_of_its_files(checkout: 
     told = facts_of(checkout)
     assert (told["yanked"], told["upload-time"]) == ("broken", "2024-01-02T03:04:05.678901Z")
     assert told["_approved"] == approved < facts_of(checkout, newer.filename)["_approved"] == released(checkout)
+
+
+def test_a_release_that_is_ahead_of_the_clock_still_tells_when_a_file_was_approved(checkout: Checkout) -> None:
+    """Several in one second are a second apart by their names, the last of them in the future."""
+    checkout.upstream.add(ALPHA)
+    approve(ALPHA)
+    checkout.index()
+    ahead = checkout.root / "releases" / "20990101T000000Z-0123456789ab"
+    shutil.copytree((checkout.root / "web").resolve(), ahead, symlinks=True)
+    path = ahead / "simple" / "alpha" / "index.json"
+    told = json.loads(path.read_text())
+    told["files"][0]["_approved"] = "2099-01-01T00:00:00Z"
+    path.write_text(json.dumps(told))
+    one = read(checkout.root / "web" / "packages" / ALPHA.filename, ALPHA.sha256)
+    with opened(checkout.root) as root:
+        assert Memory(root).recall(one, "2099-01-01T00:00:01Z").approved == "2099-01-01T00:00:00Z"
     assert (checkout.root / "web" / "provenance" / f"{ALPHA.filename}.json").read_bytes() == PROVENANCE
     assert page(checkout)["project-status"] == {"status": "deprecated"}
 
