@@ -40,14 +40,15 @@ class Status(NamedTuple):
 class Facts(NamedTuple):
     """What is told of a file: PEP 700's upload-time, PEP 592's yanked, PEP 740's provenance, and our own approval.
 
-    yanked is False, or a reason, or True where none was given. approved is the time of the release that was the first
-    to hold the file.
+    yanked is False, or a reason, or True where none was given, or None where no upstream was asked. approved is the
+    time of the release that was the first to hold the file. first_party: it was built in-house.
     """
 
     upload_time: str | None = None
-    yanked: bool | str = False
+    yanked: bool | str | None = False
     provenance: bytes | None = None
     approved: str = ""
+    first_party: bool = False
 
     @property
     def upload_timestamp(self) -> int | None:
@@ -78,9 +79,9 @@ def _printable(text: object) -> str:
     return " ".join(shown.split())[:_MAX_TEXT]
 
 
-def _checked_yank(value: object) -> bool | str:
+def _checked_yank(value: object) -> bool | str | None:
     """Return True for a yank without a reason, which PEP 691 does not write as an empty string."""
-    return _printable(value) or True if isinstance(value, str) else value is True
+    return _printable(value) or True if isinstance(value, str) else value if isinstance(value, bool) else None
 
 
 def checked_status(value: object) -> Status:

@@ -67,16 +67,20 @@ def pip_environment(upstream: str = "") -> dict[str, str]:
         raise SystemExit(f"{source}: {problem}")
     if not _SECONDS.fullmatch(timeout := configured.get("timeout", "15")):
         raise SystemExit(f"pip's timeout: {timeout!r} is not a number of seconds; correct it")
+    theirs = {_variable(key): value for key, value in configured.items() if key != "index-url"}
+    return environment_for(url) | theirs
+
+
+def environment_for(url: str) -> dict[str, str]:
+    """Return the environment in which pip takes from one index alone, whatever the caller's configuration says."""
     kept = {key: value for key, value in os.environ.items() if not key.startswith(("PIP_", "PYTHON"))}
-    ours = {
+    return kept | {
         "PIP_CONFIG_FILE": os.devnull,
         "PIP_DISABLE_PIP_VERSION_CHECK": "1",
         "PIP_INDEX_URL": url.rstrip("/"),
         "PIP_NO_INPUT": "1",
         "PIP_RETRIES": "2",
     }
-    theirs = {_variable(key): value for key, value in configured.items() if key != "index-url"}
-    return kept | ours | theirs
 
 
 def _variable(key: str) -> str:

@@ -103,7 +103,7 @@ def _command(job: Job, output: Path, sources: Iterable[str]) -> tuple[str, ...]:
     )
 
 
-def _compile(job: Job, layer: RequirementSet) -> str:
+def compile_layer(job: Job, layer: RequirementSet) -> str:
     """Run pip-compile for one layer; returns the pins, raises RuntimeError with the reason where there are none."""
     with tempfile.TemporaryDirectory() as folder:
         inputs, output = Path(folder) / "inputs", Path(folder) / "lock.txt"
@@ -125,7 +125,7 @@ def solve(job: Job) -> Outcome:
     reasons = []
     for layer in layers:
         try:
-            pins += locks.blocks(_compile(job, layer))
+            pins += locks.blocks(compile_layer(job, layer))
         except RuntimeError as error:
             reasons.append(str(error))
     reasons += _denied(job, pins)

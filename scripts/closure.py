@@ -1,0 +1,170 @@
+"""What is offered -> what a client would miss: each dependency of each pin, on each target, is met by a served file.
+
+A dependency counts where its marker holds on the target (PEP 508). Those of an extra count where a requirement asks for
+the extra, and what they need in turn. A file meets one if the target accepts its tags and its Requires-Python has the
+target's Python. An sdist's dependencies are not known without running its code.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cache
+from typing import NamedTuple
+
+from packaging.markers import Marker
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
+from packaging.tags import Tag
+from packaging.utils import canonicalize_name, parse_wheel_filename
+
+from scripts.list_files import File
+from scripts.locks import Key
+from scripts.requirements import Line
+
+parse = cache(Requirement)
+_specifiers = cache(SpecifierSet)
+
+
+@cache
+def _tags(filename: str) -> frozenset[Tag]:
+    return parse_wheel_filename(filename)[3]
+
+
+def _is_met(specifier: SpecifierSet, file: File) -> bool:
+    is_taken = not file.facts.yanked or any(one.operator in {"==", "==="} for one in specifier)
+    return is_taken and specifier.contains(file.distribution.version, prereleases=True)
+
+
+class Node(NamedTuple):
+    """A file, and the extra of it whose dependencies are meant; "" for those that it always has."""
+
+    filename: str
+    extra: str
+
+
+class Missing(NamedTuple):
+    """A dependency that nothing meets on a target. chain leads from what a requirement names to what needs it."""
+
+    chain: tuple[Node, ...]
+    need: str
+
+
+class Served:
+    """What a target is offered, and what it sees in requirements, which are texts here."""
+
+    def __init__(self, key: Key, projects: Mapping[str, Sequence[File]]) -> None:
+        self._key = key
+        self._projects = projects
+        self._tag_set = frozenset(key.target.tags)
+        self._environment = key.target.environment
+        self._files: dict[str, list[File]] = {}
+        self._met: dict[str, list[File]] = {}
+        self._needs: dict[Node, list[str]] = {}
+        self._holds: dict[tuple[str, str], bool] = {}
+
+    def files(self, project: str) -> list[File]:
+        """List what the target accepts of a project, the best first: what its own lock has, then the newest."""
+        if project not in self._files:
+            found = filter(self._accepts, self._projects.get(project, ()))
+            self._files[project] = sorted(found, key=self._rank, reverse=True)
+        return self._files[project]
+
+    def _accepts(self, file: File) -> bool:
+        one = file.distribution
+        fits = one.metadata is None or not self._tag_set.isdisjoint(_tags(one.filename))
+        python = self._environment["python_full_version"]
+        return fits and _specifiers(one.requires_python or "").contains(python, prereleases=True)
+
+    def _rank(self, file: File) -> tuple[bool, object]:
+        return self.is_own(file), file.distribution.version
+
+    def is_own(self, file: File) -> bool:
+        """Whether the target's own lock names a file."""
+        return self._key in file.serves
+
+    def holds(self, marker: Marker | None, extra: str = "") -> bool:
+        """Whether a marker holds on the target."""
+        text = str(marker or "")
+        if (text, extra) not in self._holds:
+            self._holds[text, extra] = marker is None or marker.evaluate(self._environment | {"extra": extra})
+        return self._holds[text, extra]
+
+    def meets(self, need: str) -> list[File]:
+        """List what meets a requirement.
+
+        A pre-release does: clients take one where there is nothing else. A yanked file does for `==` alone (PEP 592).
+        """
+        if need not in self._met:
+            wanted = parse(need)
+            files = [] if wanted.url else self.files(canonicalize_name(wanted.name))
+            self._met[need] = [file for file in files if _is_met(wanted.specifier, file)]
+        return self._met[need]
+
+    def needs(self, file: File, extra: str) -> list[str]:
+        """List what a file needs on the target: without an extra what it always does, with one what that adds."""
+        node = Node(file.distribution.filename, extra)
+        if node not in self._needs:
+            self._needs[node] = [need for need in file.distribution.requires_dist if self._adds(parse(need), extra)]
+        return self._needs[node]
+
+    def _adds(self, need: Requirement, extra: str) -> bool:
+        return self.holds(need.marker, extra) and not (extra and self.holds(need.marker))
+
+
+def extras(need: str) -> list[str]:
+    """List whose dependencies a requirement asks for: the project's own, "", and those of its extras."""
+    return ["", *sorted(map(canonicalize_name, parse(need).extras))]
+
+
+def missing(served: Served, roots: Sequence[Line], files: Sequence[File]) -> Iterator[Missing]:
+    """Yield what nothing meets, from the requirements to all that they need, then from the lock's other files."""
+    seen: set[Node] = set()
+    asked = [str(line.requirement) for line in roots]
+    yield from _walk(served, [((), file, extra) for need in asked for file, extra in _next(served, need)], seen)
+    yield from _walk(served, [((), file, "") for file in files if served.is_own(file)], seen)
+
+
+def _next(served: Served, need: str) -> Iterator[tuple[File, str]]:
+    """Yield what a requirement leads to: where the lock has it, that is what its clients get; else any may be."""
+    met = served.meets(need)
+    for file in list(filter(served.is_own, met)) or met:
+        for extra in extras(need):
+            yield file, extra
+
+
+def _walk(served: Served, start: Iterable[tuple[tuple[Node, ...], File, str]], seen: set[Node]) -> Iterator[Missing]:
+    todo = deque(start)
+    while todo:
+        above, file, extra = todo.popleft()
+        node = Node(file.distribution.filename, extra)
+        if node in seen:
+            continue
+        seen.add(node)
+        chain = (*above, node)
+        for need in served.needs(file, extra):
+            if not served.meets(need):
+                yield Missing(chain, need)
+            todo.extend((chain, *following) for following in _next(served, need))
+
+
+def first_choice(served: Served, asked: Iterable[str]) -> str:
+    """Take the best file for each need as it comes: "solved" is a proof that there is a full solution.
+
+    "missing": a need is met by nothing. "conflict": two needs are not met by the same file, and other choices might do.
+    """
+    chosen: dict[str, File] = {}
+    seen: set[Node] = set()
+    todo = deque(asked)
+    while todo:
+        need = todo.popleft()
+        if not (met := served.meets(need)):
+            return "missing"
+        file = chosen.setdefault(canonicalize_name(parse(need).name), met[0])
+        if file not in met:
+            return "conflict"
+        for extra in extras(need):
+            if (node := Node(file.distribution.filename, extra)) not in seen:
+                seen.add(node)
+                todo.extend(served.needs(file, extra))
+    return "solved"

@@ -1,0 +1,63 @@
+"""A fact, a file -> Finding: the sentence in which closure or a rule of the policy says what is wrong, and for whom."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+from scripts.list_files import File
+from scripts.locks import Key
+from scripts.project_view import served_on
+from scripts.target import Target
+from scripts.why import Chain
+
+Chains = Mapping[str, Sequence[Chain]]
+_MOST_TARGETS = 3  # that one sentence lists one by one
+
+
+class Finding(NamedTuple):
+    """A breach of a rule by a version of a project; both are empty where the whole release is meant.
+
+    Not is_checked: the fact could not be had, and nobody knows whether there is a breach.
+    """
+
+    rule: str
+    project: str
+    version: str
+    text: str
+    is_checked: bool = True
+
+    def __str__(self) -> str:
+        return f"{self.rule}: {self.text}"
+
+
+def target_names(targets: Iterable[Target]) -> str:
+    """Name targets, many of them folded: `3.12, 3.13 on win_amd64, win_arm64`."""
+    keys = [Key("", target) for target in set(targets)]
+    names = sorted(str(key.target) for key in keys)
+    return ", ".join(names) if len(names) <= _MOST_TARGETS else "; ".join(served_on(keys))
+
+
+def for_whom(keys: Sequence[Key]) -> str:
+    """Name sets with their targets."""
+    sets: dict[str, list[Target]] = {}
+    for key in keys:
+        sets.setdefault(key.set_name, []).append(key.target)
+    return "; ".join(f"{name}: {target_names(targets)}" for name, targets in sorted(sets.items()))
+
+
+def via(project: str, chains: Chains) -> str:
+    """Say by which requirement a project is here, and through which others."""
+    found = chains.get(project, ())
+    if not found:
+        return ""
+    way = " → ".join([found[0].where, *reversed(found[0].projects)])
+    return f"via {way}" + (f" and {len(found) - 1} more" if found[1:] else "")
+
+
+def about(rule: str, file: File, fact: str, chains: Chains, *, is_checked: bool = True) -> Finding:
+    """Return a finding about one file: project, version, file, for whom, and through which requirement it is here."""
+    one = file.distribution
+    where = "; ".join(filter(None, [one.filename, for_whom(file.serves), via(one.name, chains)]))
+    text = f"{one.name} {one.version} ({where}): {fact}"
+    return Finding(rule, one.name, str(one.version), text, is_checked)

@@ -1,0 +1,103 @@
+"""waivers.yaml -> Waivers: breaches of closure or policy that somebody answers for, each until a day.
+
+    - rule: licenses
+      project: chardet
+      versions: ">=5,<6"
+      reason: only linked, as legal agreed in TICKET-7
+      approved_by: A. Turing
+      expires: 2027-01-31
+
+A waiver counts through its last day, in UTC.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import NamedTuple
+
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from packaging.utils import canonicalize_name, is_normalized_name
+
+from scripts.finding import Finding
+from scripts.rules import Policy
+from scripts.yaml_reader import Reader
+
+FILE = "waivers.yaml"
+# A size of the whole release belongs to no project.
+RULES = ("closure", *(name for name in Policy._fields if name != "max_release_mb"))
+_KEYS = ("rule", "project", "versions", "reason", "approved_by", "expires")
+
+
+class Waiver(NamedTuple):
+    """One exception. number is its place in the file, from 1."""
+
+    number: int
+    rule: str
+    project: str
+    versions: str
+    reason: str
+    approved_by: str
+    expires: date
+
+    def __str__(self) -> str:
+        return f"{FILE}: {self.number}: {self.rule}, {self.project} {self.versions}"
+
+    def covers(self, project: str, version: str) -> bool:
+        """Whether it is about a version of a project; one that is not known is in no range."""
+        if project != self.project or not version:
+            return False
+        return SpecifierSet(self.versions).contains(version, prereleases=True)
+
+
+def _read(number: int, reader: Reader) -> Waiver:
+    reader.check_keys(_KEYS)
+    rule, project = reader.choice("rule", RULES, RULES[0]), reader.text("project")
+    if project and not is_normalized_name(project):
+        reader.problem("project", f'"{project}" is not a normalised project name; write "{canonicalize_name(project)}"')
+    versions, reason, by = reader.text("versions"), reader.text("reason"), reader.text("approved_by")
+    try:
+        SpecifierSet(versions)
+    except InvalidSpecifier:
+        reader.problem("versions", f'"{versions}" is no range of versions; write such as ">=1.2,<2"')
+    return Waiver(number, rule, project, versions, reason, by, _expires(reader))
+
+
+def _expires(reader: Reader) -> date:
+    value = reader.values.get("expires")
+    if isinstance(value, date) and not isinstance(value, datetime):
+        return value
+    reader.problem("expires", f"{value!r} is no date; write such as 2027-01-31, without quotes")
+    return date.max
+
+
+def load(root: Path) -> list[Waiver]:
+    """Read `waivers.yaml` of a checkout; without the file there are none. Raises SystemExit with all its problems."""
+    try:
+        readers, problems = Reader.open_list(root / FILE, FILE)
+    except FileNotFoundError:
+        return []
+    found = [_read(number, reader) for number, reader in enumerate(readers, start=1)]
+    if problems:
+        raise SystemExit("\n".join(problems))
+    return found
+
+
+def today() -> date:
+    """Return the day on which a waiver is still good, in UTC."""
+    return datetime.now(UTC).date()
+
+
+def covering(waivers: Iterable[Waiver], finding: Finding) -> list[Waiver]:
+    """List the waivers that are about a finding, expired or not."""
+    return [one for one in waivers if one.rule == finding.rule and one.covers(finding.project, finding.version)]
+
+
+def expired(waivers: Sequence[Waiver], day: date) -> list[str]:
+    """Say of each waiver whose last day is over what to do."""
+    return [
+        f"{one}: expired on {one.expires:%Y-%m-%d}; mend what it excuses, or have it approved anew"
+        for one in waivers
+        if one.expires < day
+    ]
