@@ -22,6 +22,7 @@ import functools
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+import packaging.specifiers
 from pip._internal.commands.install import InstallCommand
 from pip._internal.exceptions import DiagnosticPipError, DistributionNotFound, HashError, InstallationError, PipError
 from pip._internal.index import collector
@@ -43,6 +44,7 @@ from piptools.repositories import LocalRequirementsRepository, PyPIRepository
 from piptools.resolver import BacktrackingResolver
 from piptools.scripts import compile as pip_compile
 
+from scripts import candidates, first_party
 from scripts.target import Target
 from scripts.unsolved import Failure, Seen, origin
 
@@ -185,16 +187,27 @@ def _patch_results(*, pins_only: bool) -> None:
     repositories[0].get_hashes, repositories[1].get_hashes = _hashes, _kept_hashes
 
 
+def _sources(args: argparse.Namespace) -> candidates.Sources:
+    split = [text.split(" ", 1) for text in args.any_age]
+    waived = [(name, packaging.specifiers.SpecifierSet(versions)) for name, versions in split]
+    return candidates.Sources(first_party.read(args.first_party), args.private, args.public, waived)
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run pip-compile; where it fails, the reason is printed to standard output and 1 is returned."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--target", required=True, help="such as 3.12-win_amd64")
     parser.add_argument("--pins-only", action="store_true", help="take the requirements without their dependencies")
     parser.add_argument("--allow-sdist", action="append", default=[], help="a name that may be an sdist")
+    parser.add_argument("--first-party", default="", help="folder of wheels built in-house")
+    parser.add_argument("--private", action="append", default=[], help="pattern of names that only those may have")
+    parser.add_argument("--public", action="append", default=[], help="a name that such a pattern does not mean")
+    parser.add_argument("--any-age", action="append", default=[], help="name and versions that may be of any age")
     parser.add_argument("arguments", nargs="+", help="pip-compile's own, after --")
     args = parser.parse_args(argv)
     _patch_target(Target.parse(args.target), frozenset(args.allow_sdist))
     _patch_index()
+    candidates.patch(_sources(args), _SEEN)
     _patch_results(pins_only=args.pins_only)
     try:
         pip_compile.cli.main(args.arguments, standalone_mode=False)

@@ -58,7 +58,7 @@ def _job(one: _Question, settings: Config, environment: Mapping[str, str]) -> Jo
     alone = RequirementSet(one.key.set_name, (RequirementFile(one.line.path, (one.line,)),))
     # Nothing of the lock's own rules: a client knows none of them.
     plain = settings._replace(resolve_deps=True, allow_sdists=(), policy=Policy(), first_party="")
-    return Job(one.key, alone, plain, dict(environment), ())
+    return Job(one.key, alone, plain, dict(environment))
 
 
 def _ask(asked: tuple[Job, _Question]) -> str:

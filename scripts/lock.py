@@ -11,11 +11,12 @@ import os
 import sys
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from packaging.utils import canonicalize_name
 
-from scripts import CODE, config, locks
+from scripts import CODE, config, first_party, locks, waivers
 from scripts.config import Config
 from scripts.locks import Key
 from scripts.pip_environment import pip_environment
@@ -71,7 +72,13 @@ def _jobs(settings: Config, keys: Sequence[Key], upgrade: tuple[str, ...], upstr
     _announce_sdists(settings)
     environment = pip_environment(upstream) | {"PYTHONPATH": str(CODE)}
     sets = {one.name: one for one in settings.sets}
-    return [Job(key, sets[key.set_name], settings, environment, upgrade) for key in keys]
+    exceptions = [one for one in waivers.load(Path()) if one.expires >= waivers.today()]
+    age = timedelta(days=settings.policy.min_age_days.limit)
+    prior_to = (datetime.now(UTC).replace(microsecond=0) - age).isoformat()
+    in_house = first_party.read(settings.first_party).names
+    return [
+        Job(key, sets[key.set_name], settings, environment, upgrade, prior_to, exceptions, in_house) for key in keys
+    ]
 
 
 def _run(jobs: Sequence[Job]) -> tuple[int, dict[Path, str]]:

@@ -8,8 +8,12 @@ A lock is what pip-compile writes, below a header of our own:
     # tools: pip-compile 7.6.2, pip 26.3
     # inputs: sha256:<digest of the requirements and settings that led to it>
     # pins: sha256:<digest of all that follows>
+    # uploaded-prior-to: 2026-11-11T09:30:00+00:00
 
-Both digests are checked offline, so that a lock that is stale, or was edited by hand, is noticed without a network.
+The last line stands where `min_age_days` is on: what was uploaded since is too young. Below a pin that came from
+`first_party`, pip-compile's lines end with `# first-party`.
+
+The digests are checked offline, so that a lock that is stale, or was edited by hand, is noticed without a network.
 """
 
 from __future__ import annotations
@@ -17,7 +21,8 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import NamedTuple
@@ -25,6 +30,7 @@ from typing import NamedTuple
 from packaging.utils import NormalizedName, canonicalize_name
 from packaging.version import Version
 
+from scripts import first_party
 from scripts.config import Config
 from scripts.requirements import RequirementSet
 from scripts.target import Target, host_platform, host_python, platform_problem, python_problem
@@ -35,6 +41,7 @@ COMMAND = "make lock"
 _PIN = re.compile(r"(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*)(\[[^]]*\])?={2,3}(?P<version>[^\s;]+)( ; .+)? \\")
 _HASH = re.compile(r"    --hash=sha256:([0-9a-f]{64})( \\)?")
 _VIA = re.compile(r"    # .*")
+FIRST_PARTY = "    # first-party"
 
 
 class Key(NamedTuple):
@@ -64,6 +71,11 @@ def _digest(text: str) -> str:
     return f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
 
 
+def _pins_digest(body: str, prior_to: str) -> str:
+    """Digest of what a lock approves; the date is part of it, since a later one would let younger files pass."""
+    return _digest(f"{prior_to}\n{body}" if prior_to else body)
+
+
 def inputs_digest(config: Config, one: RequirementSet, target: Target) -> str:
     """Digest of all that decides a lock's content on our side; comments and blank lines do not count."""
     files = {file.path: sorted(str(line.requirement) for line in file.lines) for file in one.files}
@@ -74,6 +86,11 @@ def inputs_digest(config: Config, one: RequirementSet, target: Target) -> str:
         "resolve_deps": config.resolve_deps,
         "target": str(target),
     }
+    # What is not used leaves no trace, so that a lock is not stale because there is something new to use.
+    if (age := config.policy.min_age_days).is_on:
+        inputs["min_age_days"] = [age.level, age.limit]
+    if (private := config.policy.pinned_names).level == "error":
+        inputs["pinned_names"] = sorted(private.names)
     return _digest(json.dumps(inputs, sort_keys=True))
 
 
@@ -82,8 +99,8 @@ def tools() -> str:
     return f"pip-compile {version('pip-tools')}, pip {version('pip')}"
 
 
-def compose(key: Key, inputs: str, made_with: str, body: str) -> str:
-    """Return a whole lock: the header, then body as pip-compile wrote it."""
+def compose(key: Key, inputs: str, made_with: str, body: str, prior_to: str = "") -> str:
+    """Return a whole lock: the header, then body as pip-compile wrote it; prior_to is "" where every age will do."""
     source = "packages.yaml" if key.set_name == "packages" else "the requirements or packages.yaml"
     return (
         f"# Written by `{COMMAND}`. Change {source} and run it again.\n"
@@ -91,8 +108,9 @@ def compose(key: Key, inputs: str, made_with: str, body: str) -> str:
         f"# target: {key.target}\n"
         f"# tools: {made_with}\n"
         f"# inputs: {inputs}\n"
-        f"# pins: {_digest(body)}\n"
-        f"\n{body}"
+        f"# pins: {_pins_digest(body, prior_to)}\n"
+        + (f"# uploaded-prior-to: {prior_to}\n" if prior_to else "")
+        + f"\n{body}"
     )
 
 
@@ -108,10 +126,20 @@ def read_body(path: Path) -> str:
     return split(path.read_text(encoding="utf-8", errors="replace"))[1]
 
 
+def read_cutoff(path: Path) -> datetime | None:
+    """Return the moment before which a lock's files had to be uploaded; None where every age would do."""
+    text = split(path.read_text(encoding="utf-8", errors="replace"))[0].get("uploaded-prior-to", "")
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return moment if moment.tzinfo else None
+
+
 def is_intact(path: Path) -> bool:
     """Whether a lock's pins are as they were written, by the digest in its header."""
     fields, body = split(path.read_text(encoding="utf-8", errors="replace"))
-    return fields.get("pins") == _digest(body)
+    return fields.get("pins") == _pins_digest(body, fields.get("uploaded-prior-to", ""))
 
 
 def blocks(body: str) -> Iterator[str]:
@@ -148,6 +176,12 @@ def read_pins(path: Path) -> list[Pin]:
         raise SystemExit(f"{path}: {error}; run make lock") from None
 
 
+def read_first_party(path: Path) -> set[Pin]:
+    """Return the pins of a lock that came from first_party."""
+    found = [block for block in blocks(read_body(path)) if FIRST_PARTY in block.splitlines()]
+    return {pin for block in found for pin in parse_block(block)}
+
+
 def existing() -> dict[Key, Path]:
     """Find the locks that stand in the checkout; other files below `locks/` are not ours to judge."""
     found = {}
@@ -179,11 +213,12 @@ def problems(config: Config) -> dict[Path, str]:
     platforms = sorted({key.target.platform for key in there})
     keys = expected(config, pythons, platforms)
     sets = {one.name: one for one in config.sets}
-    found = {key.path: problem for key in keys if (problem := _problem(config, sets[key.set_name], key))}
+    in_house = first_party.read(config.first_party).names
+    found = {key.path: problem for key in keys if (problem := _problem(config, sets[key.set_name], key, in_house))}
     return found | {path: "no longer asked for; run make lock" for key, path in there.items() if key not in keys}
 
 
-def _problem(config: Config, one: RequirementSet, key: Key) -> str | None:
+def _problem(config: Config, one: RequirementSet, key: Key, in_house: Collection[str]) -> str | None:
     if not key.path.is_file():
         return "missing; run make lock"
     text = key.path.read_text(encoding="utf-8", errors="replace")
@@ -191,6 +226,7 @@ def _problem(config: Config, one: RequirementSet, key: Key) -> str | None:
     inputs = inputs_digest(config, one, key.target)
     if fields.get("inputs") != inputs:
         return "stale, the requirements or packages.yaml changed since; run make lock"
-    if text != compose(key, inputs, fields.get("tools", ""), body):
+    if text != compose(key, inputs, fields.get("tools", ""), body, fields.get("uploaded-prior-to", "")):
         return "edited by hand, its digest does not match; run make lock"
-    return None
+    outside = {pin.name for pin in set(read_pins(key.path)) - read_first_party(key.path) if pin.name in in_house}
+    return f"stale, {', '.join(sorted(outside))} is built in-house now; run make lock" if outside else None

@@ -6,7 +6,7 @@ import itertools
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
@@ -17,16 +17,20 @@ from scripts import locks
 from scripts.config import FILE, Config
 from scripts.locks import Key, Pin
 from scripts.requirements import Line, RequirementFile, RequirementSet
+from scripts.waivers import Waiver
 
 
 class Job(NamedTuple):
-    """One lock to make: its requirements, and how."""
+    """One lock to make: its requirements, and how. prior_to is the moment before which files had to be uploaded."""
 
     key: Key
     requirements: RequirementSet
     config: Config
     environment: dict[str, str]
-    upgrade: tuple[str, ...]
+    upgrade: tuple[str, ...] = ()
+    prior_to: str = ""
+    waivers: Sequence[Waiver] = ()
+    in_house: Collection[str] = ()
 
 
 class Outcome(NamedTuple):
@@ -90,14 +94,29 @@ def _write_existing(pins: Iterable[Pin], output: Path, *, with_hashes: bool) -> 
     output.write_text("".join(f"{pin.name}=={pin.version}{ending.format(pin.sha256)}" for pin in pins))
 
 
+def _source_options(job: Job) -> Iterator[str]:
+    """Yield what tells scripts/compile_target.py where files may come from, and which may be of any age."""
+    if job.config.first_party:
+        yield f"--first-party={Path(job.config.first_party).resolve()}"
+    if (private := job.config.policy.pinned_names).level == "error":
+        yield from (f"--private={pattern}" for pattern in private.names)
+    for waiver in job.waivers:
+        if waiver.rule == "pinned_names":
+            yield f"--public={waiver.project}"
+        elif waiver.rule == "min_age_days":
+            yield f"--any-age={waiver.project} {waiver.versions}"
+
+
 def _command(job: Job, output: Path, sources: Iterable[str]) -> tuple[str, ...]:
     return (
         *(sys.executable, "-P", "-m", "scripts.compile_target", f"--target={job.key.target}"),
         *(() if job.config.resolve_deps else ("--pins-only",)),
         *(f"--allow-sdist={name}" for name in job.config.allow_sdists),
+        *_source_options(job),
         "--",
         *("--quiet", "--no-header", "--no-config", "--generate-hashes", "--allow-unsafe", "--strip-extras"),
         *("--no-emit-options", "--newline=LF", f"--output-file={output}"),
+        *((f"--uploaded-prior-to={job.prior_to}",) if job.config.policy.min_age_days.level == "error" else ()),
         *job.upgrade,
         *sources,
     )
@@ -131,9 +150,23 @@ def solve(job: Job) -> Outcome:
     reasons += _denied(job, pins)
     if reasons:
         return Outcome(reason="\n".join(reasons))
-    body = "".join(sorted(pins, key=_sort_key))
+    body = "".join(sorted((_marked(block, job.in_house) for block in pins), key=_sort_key))
+    return Outcome(text=_lock(job, body))
+
+
+def _lock(job: Job, body: str) -> str:
+    """Return the lock's text: the one that stands where only the date would change."""
     inputs = locks.inputs_digest(job.config, job.requirements, job.key.target)
-    return Outcome(text=locks.compose(job.key, inputs, locks.tools(), body))
+    prior_to = job.prior_to if job.config.policy.min_age_days.is_on else ""
+    standing = locks.read_cutoff(job.key.path) if job.key.path.is_file() else None
+    same = locks.compose(job.key, inputs, locks.tools(), body, standing.isoformat() if standing else "")
+    is_same = prior_to and standing and job.key.path.read_text(encoding="utf-8", errors="replace") == same
+    return same if is_same else locks.compose(job.key, inputs, locks.tools(), body, prior_to)
+
+
+def _marked(block: str, in_house: Collection[str]) -> str:
+    """Mark a pin of a project that is built in-house."""
+    return f"{block}{locks.FIRST_PARTY}\n" if next(locks.parse_block(block)).name in in_house else block
 
 
 def _denied(job: Job, blocks: Sequence[str]) -> Iterator[str]:

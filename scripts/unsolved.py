@@ -21,7 +21,8 @@ MOST = 10  # files, or versions, that one sentence lists
 _ORIGIN = re.compile(r"-[rc] (.*) \(line (\d+)\)")
 
 
-def _identity(link: Link) -> tuple[str, Version] | None:
+def identity(link: Link) -> tuple[str, Version] | None:
+    """Return the project and version that a link's file name says; None where it is no such name."""
     try:
         name, version, *_ = (parse_wheel_filename if link.is_wheel else parse_sdist_filename)(link.filename)
     except (InvalidWheelFilename, InvalidSdistFilename):
@@ -43,25 +44,33 @@ class Seen:
 
     def __init__(self) -> None:
         self._links: dict[str, list[tuple[Version, LinkEvaluator, Link]]] = {}
+        self._local: set[str] = set()
 
     def add(self, project: str, evaluator: LinkEvaluator, links: Iterable[Link]) -> None:
         """Remember a page's links with what judges them."""
         known = self._links.setdefault(project, [])
-        known += [(identity[1], evaluator, link) for link in links if (identity := _identity(link))]
+        known += [(found[1], evaluator, link) for link in links if (found := identity(link))]
+
+    def keep_local(self, project: str) -> None:
+        """Remember that the upstream is not asked for a project."""
+        self._local.add(project)
 
     def instead(self, project: str, specifier: SpecifierSet) -> str | None:
         """Say what the upstream has where nothing of a project can be taken; None where something can."""
         links = sorted(self._links.get(project, ()), key=lambda one: (one[0], one[2].filename))
+        source = "first_party" if project in self._local else "the upstream"
+        if not links and project in self._local:
+            return "pinned_names keeps this name from the upstream; put a wheel of it into first_party"
         if not links:
             return "the upstream has no such project; correct the name"
         wanted = [one for one in links if specifier.contains(str(one[0]), prereleases=True)]
         if not wanted:
-            return f"the upstream has no such version; name one of {_newest(str(version) for version, *_ in links)}"
+            return f"{source} has no such version; name one of {_newest(str(version) for version, *_ in links)}"
         if any(self._fits(evaluator, link, specifier) for _, evaluator, link in wanted):
             return None
         files = _newest(self._described(evaluator, link) for _, evaluator, link in wanted)
         sdists = "" if all(link.is_wheel for *_, link in wanted) else f", or put {project} on allow_sdists"
-        return f"no file fits the target; the upstream has {files}; name another version or target{sdists}"
+        return f"no file fits the target; {source} has {files}; name another version or target{sdists}"
 
     def _fits(self, evaluator: LinkEvaluator, link: Link, specifier: SpecifierSet) -> bool:
         fits = evaluator.evaluate_link(link)[0] is LinkType.candidate
@@ -70,6 +79,9 @@ class Seen:
     def _described(self, evaluator: LinkEvaluator, link: Link) -> str:
         if evaluator.evaluate_link(link)[0] is LinkType.requires_python_mismatch:
             return f"{link.filename} (Requires-Python {link.requires_python})"
+        if evaluator.evaluate_link(link)[0] is LinkType.upload_too_late:
+            age = f"{link.upload_time:%Y-%m-%d}, too young" if link.upload_time else "at a time that nobody tells"
+            return f"{link.filename} (uploaded {age})"
         return f"{link.filename} (yanked)" if link.is_yanked else link.filename
 
 
@@ -88,7 +100,7 @@ def origin(ireq: InstallRequirement) -> str:
 
 def _refused(project: str, failures: Mapping[Link, Exception]) -> str:
     files = sorted(
-        (link.filename, str(error)) for link, error in failures.items() if (_identity(link) or [""])[0] == project
+        (link.filename, str(error)) for link, error in failures.items() if (identity(link) or [""])[0] == project
     )
     reasons = [f"pip refuses {name}: {' '.join(error.split())}" for name, error in files]
     return "; ".join([*reasons, "name another version"]) if reasons else ""
