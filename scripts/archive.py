@@ -1,4 +1,4 @@
-"""A wheel -> is it sound: an archive that every installer reads in the same way, and that holds what its RECORD says."""
+"""A wheel -> is it sound: an archive that every installer reads alike, and that holds what its RECORD says."""
 
 from __future__ import annotations
 
