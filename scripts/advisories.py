@@ -144,8 +144,7 @@ def _reason(log: str) -> str:
         return _REASONS.get(kind, f"HTTP {status}" if status else kind)
     if failed := _FAILED.findall(log):
         return _clean(failed[0])
-    last = _clean((log.strip().splitlines() or ["no word"])[-1])
-    return f"its answer is not understood ({last})" if "Traceback" in log else f"pip-audit ends with {last!r}"
+    return _clean(f"pip-audit fails with {(log.strip().splitlines() or ['no word'])[-1]}")
 
 
 def _advisory(told: dict[str, Any]) -> Advisory:
