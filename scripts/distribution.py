@@ -31,6 +31,8 @@ from packaging.utils import (
 )
 from packaging.version import InvalidVersion, Version
 
+from scripts.licenses import License, first_line, stated
+
 SUFFIXES = (".whl", ".tar.gz", ".zip")
 MAX_METADATA_BYTES = 10 * 2**20
 # A file name may have 255 bytes, and ours get endings such as `.metadata`.
@@ -45,11 +47,15 @@ _UNSOUND = (
 
 
 class About(NamedTuple):
-    """What METADATA tells people: one-line texts, and the project's sites as (label, URL). All of it is untrusted."""
+    """What METADATA tells people: one-line texts, and the project's sites as (label, URL). All of it is untrusted.
+
+    license is the text of stated, which the rule on licences goes by.
+    """
 
     summary: str = ""
     license: str = ""
     urls: tuple[tuple[str, str], ...] = ()
+    stated: License = License()
 
 
 class Distribution(NamedTuple):
@@ -104,7 +110,7 @@ def read(path: Path, sha256: str) -> Distribution:
         data if is_wheel else None,
         tuple(_checked_requirements(f"{filename}: {member}", raw)) if is_wheel else (),
         _checked_python(f"{filename}: {member}", raw),
-        About(_one_line(raw.get("summary")), _license(raw), tuple(_urls(raw))),
+        _about(raw),
     )
 
 
@@ -207,22 +213,14 @@ def _checked_python(what: str, raw: RawMetadata) -> str | None:
     return text
 
 
-def _one_line(text: str | None) -> str:
-    """Return the first line that is not blank, cut to what a table has room for."""
-    lines = filter(None, map(str.strip, (text or "").splitlines()))
-    return next(lines, "")[:_MAX_TEXT]
-
-
-def _license(raw: RawMetadata) -> str:
-    """Return the licence as an expression (PEP 639), else by its classifiers, else as free text."""
-    classifiers = (text for text in raw.get("classifiers", []) if text.startswith("License :: "))
-    named = ", ".join(text.rpartition(" :: ")[2] for text in classifiers if text != "License :: OSI Approved")
-    return _one_line(raw.get("license_expression") or named or raw.get("license"))
-
-
 def _urls(raw: RawMetadata) -> Iterator[tuple[str, str]]:
     """Yield what a browser may open, without what it would run, such as javascript: URLs."""
     urls = {"Homepage": raw.get("home_page", ""), **raw.get("project_urls", {})}
     for label, url in urls.items():
         if _WEB_URL.fullmatch(url) and len(url) <= _MAX_TEXT:
-            yield _one_line(label) or "Link", url
+            yield first_line(label) or "Link", url
+
+
+def _about(raw: RawMetadata) -> About:
+    licence = stated(raw)
+    return About(first_line(raw.get("summary")), licence.text, tuple(_urls(raw)), licence)

@@ -18,6 +18,7 @@ from packaging.version import Version
 
 from scripts import distribution
 from scripts.distribution import MAX_METADATA_BYTES, About
+from scripts.licenses import License
 
 INFO = "alpha-1.0.dist-info/METADATA"
 NAME = "alpha-1.0-py3-none-any.whl"
@@ -65,7 +66,7 @@ def test_a_wheel_is_read(tmp_path: Path) -> None:
         metadata=one.metadata,
         requires_dist=("gamma>=1; python_version<'3.9'",),
         requires_python=">=3.8",
-        about=About("what it is", "MIT", (("Home", "https://example.org/"),)),
+        about=About("what it is", "MIT", (("Home", "https://example.org/"),), License(("MIT",), "expression")),
     )
 
 
@@ -78,6 +79,7 @@ def test_a_wheel_is_read(tmp_path: Path) -> None:
         ("Classifier: License :: Public Domain\nClassifier: License :: OSI Approved :: X", "Public Domain, X"),
         ("License: \n        MIT License\n        Permission is hereby", "MIT License"),
         (f"License: {'x' * 999}", "x" * 500),
+        ("License: UNKNOWN", ""),
         ("", ""),
     ],
 )
