@@ -17,7 +17,8 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 from scripts import distribution
-from scripts.distribution import MAX_METADATA_BYTES, About
+from scripts.archive import MAX_METADATA_BYTES
+from scripts.distribution import About
 
 INFO = "alpha-1.0.dist-info/METADATA"
 NAME = "alpha-1.0-py3-none-any.whl"
