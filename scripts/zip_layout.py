@@ -85,7 +85,7 @@ def _end(file: BinaryIO) -> tuple[int, tuple[int, ...]]:
     if end < 0 or signature != b"PK\x05\x06" or comment:
         file.seek(max(end - _MAX_16, 0))
         known = b"PK\x05\x06" in file.read()
-        raise UnsoundError("has bytes after its end record, or a comment" if known else "is no zip archive")
+        raise UnsoundError("does not end where its end record says" if known else "is no zip archive")
     return end, tuple(fields)
 
 
