@@ -20,7 +20,7 @@ Fields = Mapping[str, int]
 
 def deflated(data: bytes) -> bytes:
     """Return the raw stream that a zip file holds."""
-    packer = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
+    packer = zlib.compressobj(1, zlib.DEFLATED, -zlib.MAX_WBITS)
     return packer.compress(data) + packer.flush()
 
 
@@ -96,7 +96,7 @@ def zipped(
     comment: bytes = b"",
 ) -> bytes:
     """Return the archive; with `end64`, a ZIP64 end record and its locator stand before the end record."""
-    body, directory = before, b""
+    body, directory = bytearray(before), bytearray()
     for member in members:
         directory += _central(member, len(body))
         body += _local(member)
@@ -108,7 +108,8 @@ def zipped(
         record = struct.pack("<4sQ2H2L4Q", b"PK\x06\x06", 44, 45, 45, *{**true, **end64}.values())
         where = {"disk": 0, "offset": len(body), "disks": 1, **locator}
         body += record + struct.pack("<4sLQL", b"PK\x06\x07", *where.values())
-    return body + struct.pack("<4s4H2LH", b"PK\x05\x06", *{**true, **end}.values(), len(comment)) + comment
+    body += struct.pack("<4s4H2LH", b"PK\x05\x06", *{**true, **end}.values(), len(comment)) + comment
+    return bytes(body)
 
 
 def row(name: str, data: bytes, algorithm: str = "sha256") -> str:
