@@ -31,12 +31,14 @@ from packaging.utils import (
 )
 from packaging.version import InvalidVersion, Version
 
+from scripts import archive
+from scripts.archive import MAX_METADATA_BYTES
 from scripts.licenses import License, first_line, stated
 
 SUFFIXES = (".whl", ".tar.gz", ".zip")
-MAX_METADATA_BYTES = 10 * 2**20
 # A file name may have 255 bytes, and ours get endings such as `.metadata`.
 _SAFE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+!-]{0,229}")
+_METADATA = re.compile(r"[^/]+\.dist-info/METADATA")
 _WEB_URL = re.compile(r"https?://[^\s<>\"']+")
 _MAX_TEXT = 500
 # What Python's readers of archives raise for bytes that are none, or are damaged, encrypted or compressed otherwise.
@@ -115,34 +117,20 @@ def read(path: Path, sha256: str) -> Distribution:
 
 
 def _read_wheel(path: Path) -> tuple[str, bytes]:
-    name, version = path.name.split("-")[:2]
-    with zipfile.ZipFile(path) as archive:
-        members = [n for n in archive.namelist() if re.fullmatch(r"[^/]+\.dist-info/METADATA", n)]
-        if len(members) != 1:
-            raise ValueError(f"{path.name} holds {len(members)} dist-info/METADATA; a wheel holds one")
-        folder = members[0].partition("/")[0]
-        if not _same_release(folder.removesuffix(".dist-info"), name, version):
-            raise ValueError(f"{path.name} holds {folder}, which its name does not match")
-        return members[0], _zip_member(path, archive, members[0])
-
-
-def _same_release(folder: str, name: str, version: str) -> bool:
-    found_name, _, found_version = folder.partition("-")
-    try:
-        same_version = Version(found_version.replace("_", "-")) == Version(version.replace("_", "-"))
-    except InvalidVersion:
-        return False
-    return same_version and canonicalize_name(found_name) == canonicalize_name(name)
+    archive.check(path)
+    with zipfile.ZipFile(path) as opened:
+        member = next(name for name in opened.namelist() if _METADATA.fullmatch(name))
+        return member, _zip_member(path, opened, member)
 
 
 def _read_sdist(path: Path) -> tuple[str, bytes]:
     stem = path.name.removesuffix(".tar.gz").removesuffix(".zip")
     member = f"{stem}/PKG-INFO"
     if path.name.endswith(".zip"):
-        with zipfile.ZipFile(path) as archive:
-            if member not in archive.namelist():
+        with zipfile.ZipFile(path) as opened:
+            if member not in opened.namelist():
                 raise ValueError(f"{path.name} holds no {member}")
-            return member, _zip_member(path, archive, member)
+            return member, _zip_member(path, opened, member)
     with _SmallReads(path) as stream, tarfile.open(fileobj=stream, mode="r:") as tar:
         for info in tar:
             if info.name.removeprefix("./") == member and info.isreg() and (found := tar.extractfile(info)):
@@ -150,11 +138,11 @@ def _read_sdist(path: Path) -> tuple[str, bytes]:
     raise ValueError(f"{path.name} holds no {member}")
 
 
-def _zip_member(path: Path, archive: zipfile.ZipFile, member: str) -> bytes:
+def _zip_member(path: Path, opened: zipfile.ZipFile, member: str) -> bytes:
     # Of the others, zipfile unpacks all that one piece holds at once, which may be gigabytes.
-    if archive.getinfo(member).compress_type not in {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}:
+    if opened.getinfo(member).compress_type not in {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}:
         raise ValueError(f"{path.name}: {member} is neither stored nor deflated, as wheels are")
-    with archive.open(member) as file:
+    with opened.open(member) as file:
         return _capped(f"{path.name}: {member}", file)
 
 

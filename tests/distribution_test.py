@@ -8,7 +8,6 @@ import random
 import tarfile
 import tracemalloc
 import zipfile
-from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -17,7 +16,8 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 from scripts import distribution
-from scripts.distribution import MAX_METADATA_BYTES, About
+from scripts.archive import MAX_METADATA_BYTES
+from scripts.distribution import About
 from scripts.licenses import License
 
 INFO = "alpha-1.0.dist-info/METADATA"
@@ -28,14 +28,6 @@ def problem(path: Path) -> str:
     with pytest.raises(ValueError) as caught:  # noqa: PT011 (the whole text is compared)
         distribution.read(path, "0" * 64)
     return str(caught.value)
-
-
-def wheel_of(folder: Path, members: Mapping[str, bytes], compression: int = zipfile.ZIP_DEFLATED) -> Path:
-    path = folder / NAME
-    with zipfile.ZipFile(path, "w", compression) as archive:
-        for name, data in members.items():
-            archive.writestr(name, data)
-    return path
 
 
 def sdist_of(folder: Path, *members: tuple[str, bytes]) -> Path:
@@ -136,59 +128,6 @@ def test_metadata_that_is_not_utf_8_is_refused(tmp_path: Path) -> None:
     assert problem(one.save(tmp_path)) == f"{NAME}: {INFO} is not UTF-8"
 
 
-@pytest.mark.parametrize(
-    "members",
-    [
-        {},
-        {"METADATA": b""},
-        {"alpha-1.0.dist-info/metadata": b""},
-        {"x/alpha-1.0.dist-info/METADATA": b""},
-        {"alpha-1.0.dist-info\n/METADATA": b""},
-    ],
-)
-def test_a_wheel_without_metadata_is_refused(tmp_path: Path, members: dict[str, bytes]) -> None:
-    path = wheel_of(tmp_path, members)
-    assert problem(path) == f"{NAME} holds 0 dist-info/METADATA; a wheel holds one"
-
-
-def test_a_wheel_with_two_dist_infos_is_refused(tmp_path: Path) -> None:
-    good = core_metadata("alpha", "1.0")
-    path = wheel_of(tmp_path, {INFO: good, "beta-1.0.dist-info/METADATA": good})
-    assert problem(path) == f"{NAME} holds 2 dist-info/METADATA; a wheel holds one"
-
-
-@pytest.mark.filterwarnings("ignore:Duplicate name")
-def test_a_wheel_with_its_metadata_twice_is_refused(tmp_path: Path) -> None:
-    path = wheel_of(tmp_path, {INFO: core_metadata("alpha", "1.0")})
-    with zipfile.ZipFile(path, "a") as archive:
-        archive.writestr(INFO, core_metadata("alpha", "1.0", requires=["evil"]))
-    assert problem(path) == f"{NAME} holds 2 dist-info/METADATA; a wheel holds one"
-
-
-@pytest.mark.parametrize("folder", ["beta-1.0", "alpha-2.0", "alpha", "alpha-one"])
-def test_a_dist_info_of_another_release_is_refused(tmp_path: Path, folder: str) -> None:
-    path = wheel_of(tmp_path, {f"{folder}.dist-info/METADATA": core_metadata("alpha", "1.0")})
-    assert problem(path) == f"{NAME} holds {folder}.dist-info, which its name does not match"
-
-
-def test_metadata_of_any_size_takes_little_memory(tmp_path: Path) -> None:
-    path = wheel_of(tmp_path, {INFO: bytes(100 * 2**20)})
-    tracemalloc.start()
-    try:
-        text = problem(path)
-        peak = tracemalloc.get_traced_memory()[1]
-    finally:
-        tracemalloc.stop()
-    assert text == f"{NAME}: {INFO} is larger than {MAX_METADATA_BYTES} bytes"
-    assert peak < 5 * MAX_METADATA_BYTES
-
-
-@pytest.mark.parametrize("compression", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
-def test_a_compression_that_cannot_be_bounded_is_refused(tmp_path: Path, compression: int) -> None:
-    path = wheel_of(tmp_path, {INFO: core_metadata("alpha", "1.0")}, compression)
-    assert problem(path) == f"{NAME}: {INFO} is neither stored nor deflated, as wheels are"
-
-
 @pytest.mark.parametrize("text", ["3.8 or newer", ">=3.*", "<script>"])
 def test_a_requires_python_that_is_no_specifier_is_refused(tmp_path: Path, text: str) -> None:
     one = wheel("alpha", "1.0", requires_python=text)
@@ -206,22 +145,10 @@ def test_a_requires_dist_that_is_no_requirement_is_refused(tmp_path: Path, text:
 def test_what_is_no_archive_is_refused(tmp_path: Path) -> None:
     path = tmp_path / NAME
     path.write_bytes(b"no zip at all")
-    assert problem(path) == f"{NAME} is not a sound archive: File is not a zip file"
+    assert problem(path) == f"{NAME} is no zip archive"
     path = tmp_path / "alpha-1.0.tar.gz"
     path.write_bytes(b"no gzip at all")
     assert problem(path).startswith("alpha-1.0.tar.gz is not a sound archive: ")
-
-
-def test_a_wheel_that_asks_for_a_password_is_refused(tmp_path: Path) -> None:
-    path = wheel_of(tmp_path, {INFO: core_metadata("alpha", "1.0")})
-    data = path.read_bytes()
-    for signature, offset in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
-        at = data.index(signature) + offset
-        data = data[:at] + bytes([data[at] | 1]) + data[at + 1 :]
-    path.write_bytes(data)
-    assert problem(path) == (
-        f"{NAME} is not a sound archive: File '{INFO}' is encrypted, password required for extraction"
-    )
 
 
 @pytest.mark.parametrize("one", [wheel("alpha", "1.0"), sdist("alpha", "1.0")], ids=["wheel", "sdist"])
