@@ -29,8 +29,9 @@ FETCH_TIMEOUT ?= 3600#          seconds that all downloads of one run may take
 PYTHON ?= python3#              what .venv is made with: 3.11 or newer
 VENV ?= .venv
 TESTS ?= not slow#              which tests to run, as pytest's -m; empty: all
+URL ?=#                         the server that `make verify` asks; default: PYPI_ROOT is read
 CADDY ?= $(VENV)/bin/caddy#     your own binary, in place of the pinned wheel
-export PYPI_ROOT LISTEN UPSTREAM PACKAGE KEEP FETCH_TIMEOUT CADDY TESTS
+export PYPI_ROOT LISTEN UPSTREAM PACKAGE KEEP FETCH_TIMEOUT URL CADDY TESTS
 
 RUN = $(VENV)/bin/python -m scripts
 TOOLS := $(VENV)/tools.txt
@@ -72,6 +73,10 @@ index: $(TOOLS) $(CADDY) ## Publish exactly what the locks name, to PYPI_ROOT
 .PHONY: serve
 serve: $(TOOLS) $(CADDY) ## Serve PYPI_ROOT on LISTEN with Caddy
 	@$(RUN).serve --root="$$PYPI_ROOT" --listen="$$LISTEN" --caddy="$$CADDY"
+
+.PHONY: verify
+verify: $(TOOLS) ## Say whether PYPI_ROOT, or what the server at URL sends, is exactly what the locks name
+	@$(RUN).verify --root="$$PYPI_ROOT" --url="$$URL" --fetch-timeout="$$FETCH_TIMEOUT"
 
 .PHONY: test
 test: $(TEST_TOOLS) $(CADDY) ## Run the tests but the slow ones; the few marked live use the configured registry

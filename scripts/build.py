@@ -81,6 +81,11 @@ def _write_json(simple: Path, pages: Mapping[str, Json]) -> None:
         (simple / path).write_text(json.dumps(page, separators=(",", ":")), encoding="ascii")
 
 
+def validator(data: bytes) -> str:
+    """Return a page's ETag; a strong one would hold for one encoding only."""
+    return f'W/"{hashlib.sha256(data).hexdigest()[:32]}"'
+
+
 def seal(pages: Iterable[Path]) -> None:
     """Put beside each page its validator, `<page>.etag`, and where that is faster a compressed twin, `<page>.gz`.
 
@@ -89,7 +94,7 @@ def seal(pages: Iterable[Path]) -> None:
     """
     for page in pages:
         data = page.read_bytes()
-        etag = f'W/"{hashlib.sha256(data).hexdigest()[:32]}"'  # a strong one would hold for one encoding only
+        etag = validator(data)
         page.with_name(f"{page.name}.etag").write_text(etag)
         if len(data) >= PRECOMPRESSED_BYTES:
             page.with_name(f"{page.name}.gz").write_bytes(gzip.compress(data, mtime=0))

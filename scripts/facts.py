@@ -73,6 +73,11 @@ def _checked_time(text: object, now: str) -> str | None:
     return None
 
 
+def is_time(value: object) -> bool:
+    """Whether it is a time of the past as PEP 700 writes it."""
+    return _checked_time(value) is not None
+
+
 def _printable(text: object) -> str:
     """Return a text of the upstream's as one line that every form of a page can hold."""
     shown = "".join(char if char.isprintable() else " " for char in text) if isinstance(text, str) else ""

@@ -29,7 +29,7 @@ from scripts.terminal import run
 from scripts.why import chains
 
 
-def _wanted() -> Wanted:
+def read_wanted() -> Wanted:
     """Return each pin of each lock, with the locks that name it."""
     wanted: dict[Pin, list[Key]] = {}
     for key, path in locks.existing().items():
@@ -47,7 +47,7 @@ def _publish(root: Root, wanted: Wanted, args: argparse.Namespace, settings: Con
         build(offer, site)
         stage(root, args.caddy)
         paths = {pin.sha256: path for pin, path in found.items()}
-        return publish(root, offer, site, paths, moment, args.keep)
+        return publish(root, offer, site, paths, moment, args.keep, wanted)
 
 
 def _offer(root: Root, files: Sequence[File], settings: Config) -> Offer:
@@ -83,7 +83,8 @@ def _report(root: Root, published: Published, wanted: Wanted) -> None:
     )
 
 
-def _positive(name: str, text: str) -> int:
+def positive(name: str, text: str) -> int:
+    """Return the number that a variable of make holds."""
     if not re.fullmatch("[1-9][0-9]{0,8}", text):
         raise SystemExit(f"{name}: {text!r} is not a whole number above 0; write one, or leave {name} out")
     return int(text)
@@ -102,12 +103,12 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
 def main(argv: Sequence[str] | None = None) -> int:
     """Publish; raises SystemExit with a sentence for the user where that cannot be done."""
     args = _arguments(argv)
-    args.keep = _positive("KEEP", args.keep)
-    args.fetch_timeout = _positive("FETCH_TIMEOUT", args.fetch_timeout)
+    args.keep = positive("KEEP", args.keep)
+    args.fetch_timeout = positive("FETCH_TIMEOUT", args.fetch_timeout)
     settings = config.load(Path())
     if problems := locks.problems(settings):
         raise SystemExit("\n".join(f"{path}: {problem}" for path, problem in problems.items()))
-    wanted = _wanted()
+    wanted = read_wanted()
     _refuse_denied(wanted, settings.denied)
     with opened(args.root) as root:
         try:

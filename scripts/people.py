@@ -22,9 +22,9 @@ from scripts.offer import Offer
 from scripts.project_view import Scope
 
 _SOURCES = CODE / "web"
-_AS_IS = ("style.css", "site.js", "favicon.svg")
+AS_IS = ("style.css", "site.js", "favicon.svg")
 # What Caddy's `templates` fills in: a page for what is not here is asked for at any depth.
-_TOP = "[[placeholder `http.vars.top`]]"
+TOP = "[[placeholder `http.vars.top`]]"
 _CONTROLS = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
@@ -81,10 +81,10 @@ def _write(page: jinja2.Template, path: Path, **values: object) -> None:
 
 def write_pages(offer: Offer, site: Path) -> None:
     """Write the pages that say nothing of the release they are in: each project's, and the one for what is not here."""
-    for source in _AS_IS:
+    for source in AS_IS:
         shutil.copyfile(_SOURCES / source, site / source)
     templates = _templates(offer)
-    _write(templates.get_template("not-here.html"), site / "not-here.html", top=_TOP)
+    _write(templates.get_template("not-here.html"), site / "not-here.html", top=TOP)
     page, whole = templates.get_template("project.html"), project_view.scope(offer)
     for name, files in offer.projects.items():
         path = site / "project" / name / "index.html"

@@ -19,6 +19,7 @@ from pip._internal.utils.misc import redact_auth_from_url
 _LOOPBACK = re.compile(r"localhost|127(\.\d+){3}|::1")
 _KEPT = ("index-url", "proxy", "cert", "client-cert", "timeout")
 _ALIASES = {"default-timeout": "timeout", "pypi-url": "index-url"}
+_NOWHERE = "https://localhost/"
 _SECONDS = re.compile(r"\d+(\.\d+)?")
 # pip reads [global] first, then its command's own section, then the environment: the last one wins.
 _SECTIONS = ("global", "download", ":env:")
@@ -40,15 +41,15 @@ def _configured() -> dict[str, str]:
     return {key: value for section in _SECTIONS for key in _KEPT if (value := found.get((section, key)))}
 
 
-def _url_problem(url: str) -> str | None:
-    """Say why pip would not take from a URL, which may hold a password; None where it would."""
+def _url_problem(url: str, *, any_http: bool = False) -> str | None:
+    """Say why pip would not take from a URL, which may hold a password; None where it would, or with any_http could."""
     try:
         scheme, host, shown = urlsplit(url).scheme, urlsplit(url).hostname or "", redact_auth_from_url(url)
     except ValueError as error:
         return f"not a URL ({error}); name an index such as https://host/simple/"
     if scheme not in {"http", "https"}:
         return f"{shown} is not an http or https URL; name an index such as https://host/simple/"
-    if scheme == "http" and not _LOOPBACK.fullmatch(host):
+    if scheme == "http" and not any_http and not _LOOPBACK.fullmatch(host):
         return f"{shown} is plain http, which pip takes from this machine only; name an https URL"
     return None
 
@@ -81,6 +82,13 @@ def environment_for(url: str) -> dict[str, str]:
         "PIP_NO_INPUT": "1",
         "PIP_RETRIES": "2",
     }
+
+
+def environment_for(own: str) -> dict[str, str]:
+    """Return the environment in which pip would ask the server of ours at this URL, which may be plain http."""
+    if problem := _url_problem(own, any_http=True):
+        raise SystemExit(f"URL: {problem}")
+    return pip_environment(_NOWHERE) | {"PIP_INDEX_URL": own.rstrip("/")}
 
 
 def _variable(key: str) -> str:

@@ -1,8 +1,8 @@
 """What is offered and its site -> $(PYPI_ROOT)/web: makes a release appear by one rename.
 
-The order is what keeps readers safe: files enter the pool, the release's folder is written and read back, `web` is
-renamed onto it, and only then does the pool lose what no lock names. A run that dies anywhere leaves the old release
-or the new one, whole, and the next run finishes its work.
+The order is what keeps readers safe: a site that breaks a rule ends the run, files enter the pool, the release's folder
+is written and read back, `web` is renamed onto it, and only then does the pool lose what no lock names. A run that dies
+anywhere leaves the old release or the new one, whole, and the next run finishes its work.
 """
 
 from __future__ import annotations
@@ -17,19 +17,20 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import NamedTuple
 
-from scripts import history, pool
+from scripts import conformance, history, pool
 from scripts.build import seal
+from scripts.conformance_facts import Approved
+from scripts.conformance_tree import ID_FILE, POOL
 from scripts.distribution import sha256_of
 from scripts.facts import time_text
+from scripts.fetch import Wanted
 from scripts.history import Entry
 from scripts.list_files import records
 from scripts.offer import Offer
 from scripts.people import write_release_pages
 from scripts.root import RELEASE_TIME, Root, is_file, is_folder, release_time, remove, sync_folder, write_synced
+from scripts.terminal import Progress
 
-ID_FILE = "release.txt"
-# From a release's folder. A page, below simple/<project>/ in `web`, reads ../../packages/<file>.
-_POOL = "../../packages"
 # Of the pages, those that tell which release they are in.
 _TELLING = ("index.html", "changes/index.html", history.FILE)
 # Somebody may still be reading what stopped being live; NFS v3 answers a reader of a deleted file with ESTALE.
@@ -45,22 +46,27 @@ class Published(NamedTuple):
     retired: int
 
 
-def publish(root: Root, offer: Offer, site: Path, paths: Mapping[str, Path], moment: datetime, keep: int) -> Published:
+def publish(
+    root: Root, offer: Offer, site: Path, paths: Mapping[str, Path], moment: datetime, keep: int, wanted: Wanted
+) -> Published:
     """Make site, as `build` made it, the live release.
 
     paths says where each file is now, by sha256; moment is the release's time, from `next_moment`; keep is the number
-    of releases kept. Raises OSError where the shared folder cannot be written; what was live then still is.
+    of releases kept; wanted is what the locks name. Raises SystemExit where the site breaks a rule, OSError where the
+    shared folder cannot be written; what was live then still is.
     """
     files = [file.distribution for file in offer.files]
-    added = sum(pool.add(root, one, paths[one.sha256]) for one in files)
-    sync_folder(root.packages)
     live = root.live
     content = _content_digest(site)
     release = live if live and _is_still(live, offer, site, content) else None
     is_new = release is None
+    name = f"{moment:{RELEASE_TIME}}-{content}"
     if release is None:
-        name = f"{moment:{RELEASE_TIME}}-{content}"
         _tell(offer, site, [_entry(name, moment, live, site), *(history.read(live) if live else [])])
+        _refuse(offer, site, paths, name, wanted)
+    added = sum(pool.add(root, one, paths[one.sha256]) for one in files)
+    sync_folder(root.packages)
+    if release is None:
         release = _write_release(root, site, name, live)
         pool.check(root, files)
         _switch(root, release)
@@ -97,6 +103,16 @@ def _tell(offer: Offer, site: Path, entries: Sequence[Entry]) -> None:
     seal(site / name for name in _TELLING)
 
 
+def _refuse(offer: Offer, site: Path, paths: Mapping[str, Path], release: str, wanted: Wanted) -> None:
+    """Raise SystemExit where what is to be published breaks a rule; the shared folder is as it was."""
+    files = {file.distribution.filename: paths[file.distribution.sha256] for file in offer.files}
+    progress = Progress()
+    try:
+        conformance.refuse(site, Approved(wanted, offer.denied), files, release, progress.show)
+    finally:
+        progress.clear()
+
+
 def _pages(folder: Path) -> set[str]:
     """List a release's own files, without those that a release gets only when it is published."""
     files = (path for path in folder.rglob("*") if path.is_symlink() or not path.is_dir())
@@ -116,7 +132,7 @@ def _has_own_parts(release: Path, name: str) -> bool:
     """Whether the release has what it gets when it is published: its id, and the link to the pool."""
     told, link = release / ID_FILE, release / "packages"
     is_named = is_file(told) and told.read_bytes() == f"{name}\n".encode()
-    return is_named and link.is_symlink() and str(link.readlink()) == _POOL
+    return is_named and link.is_symlink() and str(link.readlink()) == POOL
 
 
 def _content_digest(site: Path) -> str:
@@ -133,7 +149,7 @@ def _write_release(root: Root, site: Path, release: str, live: Path | None) -> P
     for name in sorted(_pages(site)):
         _write_page(site / name, temporary / name, live / name if live else None)
     write_synced(temporary / ID_FILE, f"{release}\n".encode())
-    (temporary / "packages").symlink_to(_POOL)
+    (temporary / "packages").symlink_to(POOL)
     for folder in (temporary, *filter(is_folder, temporary.rglob("*"))):
         sync_folder(folder)
     if not _same(site, temporary) or not _has_own_parts(temporary, release):

@@ -27,7 +27,7 @@ from typing import IO, NamedTuple
 _MARKER = ".pypi-index"
 _MARKER_TEXT = "pypi-index, layout 1"
 # What a fresh volume may hold before anybody used it.
-_NOT_CONTENT = {"lost+found", ".snapshot"}
+NOT_CONTENT = {"lost+found", ".snapshot"}
 _RELEASE = re.compile(r"(20\d{6}T\d{6}Z)-[0-9a-f]{12}")
 RELEASE_TIME = "%Y%m%dT%H%M%SZ"
 
@@ -113,7 +113,7 @@ def _claim(root: Root) -> None:
     if root.path.exists() and not root.path.is_dir():
         raise SystemExit(f"PYPI_ROOT: {root.path} is not a folder; name a new or empty one")
     # One look: another run may be making the folder its own just now.
-    others = {path.name for path in root.path.iterdir()} - _NOT_CONTENT if root.path.is_dir() else set()
+    others = {path.name for path in root.path.iterdir()} - NOT_CONTENT if root.path.is_dir() else set()
     marker = root.path / _MARKER
     if _MARKER in others and is_file(marker):
         return
@@ -126,14 +126,14 @@ def _claim(root: Root) -> None:
     marker.touch()
 
 
-def _wait_for_lock(file: IO[str], path: Path) -> None:
+def _wait_for_lock(file: IO[str], path: Path, kind: int = fcntl.LOCK_EX) -> None:
     try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(file, kind | fcntl.LOCK_NB)
     except BlockingIOError:
         owner = file.read(1000).partition("\n")[2].strip()
         known = owner if owner.isprintable() and owner else "another run"
         print(f"{path}: waiting for {known}", file=sys.stderr, flush=True)
-        fcntl.flock(file, fcntl.LOCK_EX)
+        fcntl.flock(file, kind)
 
 
 def _lock(root: Root) -> IO[str]:
@@ -176,6 +176,23 @@ def opened(path: Path) -> Iterator[Root]:
             raise SystemExit(f"PYPI_ROOT: {where}: {error.strerror}; name a folder that can be written") from None
         stack.callback(shutil.rmtree, root.scratch, ignore_errors=True)
         yield root
+
+
+@contextmanager
+def opened_to_read(path: Path) -> Iterator[Root]:
+    """Hold a shared folder as it is, which may be read-only: no run publishes to it meanwhile.
+
+    Raises SystemExit where the folder is not ours.
+    """
+    marker = path / _MARKER
+    if not is_file(marker):
+        raise SystemExit(f"PYPI_ROOT: {path} holds no release of ours; run make index")
+    try:
+        with marker.open(encoding="utf-8", errors="replace") as file:
+            _wait_for_lock(file, path, fcntl.LOCK_SH)
+            yield Root(path)
+    except PermissionError as error:
+        raise SystemExit(f"PYPI_ROOT: {error.filename or path}: {error.strerror}; let this user read it") from None
 
 
 def remove(path: Path) -> None:

@@ -16,6 +16,7 @@ from collections.abc import Iterable, Sequence
 
 from scripts.facts import Json, Status, provenance_url
 from scripts.list_files import File
+from scripts.locks import Key
 
 API_VERSION = "1.4"
 PACKAGES_URL = "../../packages"
@@ -53,13 +54,14 @@ def _file(file: File) -> Json:
         "provenance": facts.provenance and provenance_url(one.filename),
         "_approved": facts.approved,
         "_provenance-sha256": facts.provenance and hashlib.sha256(facts.provenance).hexdigest(),
-        "_serves": _serves(file),
+        "_serves": serves(file.serves),
     }
     return {key: value for key, value in told.items() if value is not None}
 
 
-def _serves(file: File) -> dict[str, list[str]]:
+def serves(keys: Iterable[Key]) -> dict[str, list[str]]:
+    """Return set -> targets of the locks that name a file."""
     targets: dict[str, list[str]] = {}
-    for key in file.serves:
+    for key in keys:
         targets.setdefault(key.set_name, []).append(str(key.target))
     return targets

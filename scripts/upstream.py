@@ -75,16 +75,23 @@ class Upstream:
             self._session.proxies = {"http": proxy, "https": proxy}
             self._session.trust_env = False  # as pip does, or the environment's proxies would win
 
-    def _get(self, url: str, headers: Mapping[str, str]) -> requests.Response:
+    def get(self, url: str, headers: Mapping[str, str | None], *, redirects: bool = True) -> requests.Response:
+        """Ask; the body is still to be read. A header of None is not sent."""
         # REQUESTS_CA_BUNDLE would override the session's certificates, but not a request's; to pip its own come first.
         return self._session.get(
-            url, headers=headers, timeout=self._timeout, verify=self._certificates, auth=self._auth(url), stream=True
+            url,
+            headers=dict(headers),
+            timeout=self._timeout,
+            verify=self._certificates,
+            auth=self._auth(url),
+            stream=True,
+            allow_redirects=redirects,
         )
 
     def _auth(self, url: str) -> tuple[str, str] | None:
         """Return the index URL's user and password for the index's own host, as pip uses them."""
         own = _CREDENTIALS.match(self._url)
-        if own is None or _without_password(url).split("/")[:3] != _without_password(self._url).split("/")[:3]:
+        if own is None or without_password(url).split("/")[:3] != without_password(self._url).split("/")[:3]:
             return None
         user, _, password = own["both"].partition(":")
         return unquote(user), unquote(password)
@@ -92,42 +99,40 @@ class Upstream:
     def pages(self, projects: Iterable[str]) -> dict[str, Page | None]:
         """Return the page of each project, None where the upstream does not know it. Raises UpstreamError."""
         try:
-            return dict(_until(self._deadline, self._page, projects))
+            return dict(until(self._deadline, self._page, projects))
         except TimeoutError as error:
-            raise UpstreamError(f"{_without_password(self._url)}/: {error}; is UPSTREAM right, and up?") from None
+            raise UpstreamError(f"{without_password(self._url)}/: {error}; is UPSTREAM right, and up?") from None
 
     def _page(self, project: str) -> Page | None:
         url = f"{self._url}/{canonicalize_name(project)}/"
         try:
-            with self._get(url, {"Accept": ACCEPT_JSON_PREFERRED}) as response:
+            with self.get(url, {"Accept": ACCEPT_JSON_PREFERRED}) as response:
                 if response.status_code == requests.codes.not_found:
                     return None
                 response.raise_for_status()
-                data = b"".join(self._chunks(response, MAX_PAGE_BYTES, f"{_without_password(url)}: the page"))
+                data = b"".join(self.chunks(response, MAX_PAGE_BYTES, f"{without_password(url)}: the page"))
         except OSError as error:
-            raise UpstreamError(f"{_without_password(url)}: {_reason(error)}; is UPSTREAM right, and up?") from None
+            raise UpstreamError(f"{without_password(url)}: {reason_of(error)}; is UPSTREAM right, and up?") from None
         try:
-            return _parse(project, response.headers.get("Content-Type", ""), data, response.url)
+            return parse_page(project, response.headers.get("Content-Type", ""), data, response.url)
         except Exception:  # what the parsers raise for a page that is none is not documented
-            raise UpstreamError(
-                f"{_without_password(url)}: not a page of a package index; is UPSTREAM right?"
-            ) from None
+            raise UpstreamError(f"{without_password(url)}: not a page of a package index; is UPSTREAM right?") from None
 
     def provenances(self, urls: Iterable[str]) -> dict[str, bytes | UpstreamError]:
         """Return the provenance file (PEP 740) at each URL, or why it cannot be had; the deadline counts."""
         found: dict[str, bytes | UpstreamError] = dict.fromkeys(urls, UpstreamError("not done within FETCH_TIMEOUT"))
         with suppress(TimeoutError):
-            for url, result in _until(self._deadline, self._provenance, found):
+            for url, result in until(self._deadline, self._provenance, found):
                 found[url] = result
         return found
 
     def _provenance(self, url: str) -> bytes | UpstreamError:
         try:
-            with self._get(url, {"Accept": _PROVENANCE}) as response:
+            with self.get(url, {"Accept": _PROVENANCE}) as response:
                 response.raise_for_status()
-                data = b"".join(self._chunks(response, MAX_PROVENANCE_BYTES, "the file"))
+                data = b"".join(self.chunks(response, MAX_PROVENANCE_BYTES, "the file"))
         except OSError as error:
-            return UpstreamError(_reason(error))
+            return UpstreamError(reason_of(error))
         except UpstreamError as error:
             return error
         return data if _is_provenance(data) else UpstreamError("not a provenance object")
@@ -135,23 +140,24 @@ class Upstream:
     def download(self, url: str, limit: int, place: Path, show: Callable[[], None]) -> None:
         """Write a file to place, at most limit bytes of it; show is called after each piece. Raises UpstreamError."""
         try:
-            list(_until(self._deadline, lambda file: self._save(url, limit, file, show), [place]))
+            list(until(self._deadline, lambda file: self._save(url, limit, file, show), [place]))
         except TimeoutError as error:
             raise UpstreamError(str(error)) from None
 
     def _save(self, url: str, limit: int, place: Path, show: Callable[[], None]) -> None:
         try:
-            with self._get(url, {"Accept-Encoding": "identity"}) as response, place.open("wb") as file:
+            with self.get(url, {"Accept-Encoding": "identity"}) as response, place.open("wb") as file:
                 response.raise_for_status()
                 # Some servers say gzip of every .tar.gz; unpacked it would not be the file that was locked.
                 response.raw.headers.pop("Content-Encoding", None)
-                for chunk in self._chunks(response, limit, "the download"):
+                for chunk in self.chunks(response, limit, "the download"):
                     file.write(chunk)
                     show()
         except requests.RequestException as error:
-            raise UpstreamError(_reason(error)) from None
+            raise UpstreamError(reason_of(error)) from None
 
-    def _chunks(self, response: requests.Response, limit: int, what: str) -> Iterator[bytes]:
+    def chunks(self, response: requests.Response, limit: int, what: str) -> Iterator[bytes]:
+        """Yield a body in pieces; raises UpstreamError beyond limit bytes and beyond the deadline."""
         seen = 0
         for chunk in response.iter_content(_CHUNK):
             seen += len(chunk)
@@ -162,7 +168,7 @@ class Upstream:
             yield chunk
 
 
-def _until(deadline: float, work: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[tuple[Item, Result]]:
+def until(deadline: float, work: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[tuple[Item, Result]]:
     """Yield each item with its result, and give up at the deadline, whatever a thread still waits for.
 
     A socket's time-out starts anew with every byte, so that alone it bounds nothing. The threads are daemons: nobody
@@ -197,7 +203,7 @@ def _until(deadline: float, work: Callable[[Item], Result], items: Iterable[Item
         waiting.clear()
 
 
-def _parse(project: str, content_type: str, data: bytes, url: str) -> Page:
+def parse_page(project: str, content_type: str, data: bytes, url: str) -> Page:
     """Read a page of the Simple API; raises whatever a parser raises for what is none."""
     kind = content_type.partition(";")[0].strip().lower()
     if kind.endswith("json"):
@@ -224,12 +230,14 @@ def _is_provenance(data: bytes) -> bool:
     return isinstance(found, dict) and found.get("version") == 1 and bool(found.get("attestation_bundles"))
 
 
-def _without_password(url: str) -> str:
+def without_password(url: str) -> str:
+    """Return a URL as it may be shown."""
     # urlsplit would raise an error for some of what a person may write as UPSTREAM.
     return _CREDENTIALS.sub(r"\1", url)
 
 
-def _reason(error: OSError) -> str:
+def reason_of(error: OSError) -> str:
+    """Say why nothing could be read, without any URL, which may hold a password."""
     if isinstance(error, requests.HTTPError) and error.response is not None:
         return f"HTTP {error.response.status_code}"
     if found := next((reason for kind, reason in _REASONS if isinstance(error, kind)), None):

@@ -1,0 +1,167 @@
+"""A release's pages, its files, the locks -> problems: what is published is exactly what was approved, and says so.
+
+The pages are those of a folder: a site before it is published, a release, or what was fetched from a server. Each is
+read and parsed once. Whatever is in them is untrusted: a damaged page is a problem, and never an error of ours.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from scripts.conformance_facts import Approved, project_problems, provenance_problems, sha256_in
+from scripts.conformance_links import file_problems, link_problems
+from scripts.conformance_simple import Forms, disagreements, parse_html, read_forms, root_problems
+from scripts.conformance_tree import pages, release_problems, tree_problems
+from scripts.held import PACKAGES, Held, faults, hold_all, with_sidecars
+from scripts.list_files import FILE, Record
+from scripts.locks import Pin
+from scripts.problem import Problem, Rule
+from scripts.root import is_file
+
+Show = Callable[[str], None]
+BEFORE = "nothing is published; this should not happen, report it with this line"
+
+
+class Findings(NamedTuple):
+    """The problems of the pages, the files that they list, by name, and the paths of all pages that there must be."""
+
+    problems: list[Problem]
+    files: Mapping[str, str]
+    pages: set[str]
+
+
+class _Project(NamedTuple):
+    """What a project's page lists: name -> sha256, and the files that have a provenance."""
+
+    files: Mapping[str, str] = {}
+    with_provenance: frozenset[str] = frozenset()
+
+
+def _read(folder: Path, path: str) -> bytes | None:
+    return (folder / path).read_bytes() if is_file(folder / path) else None
+
+
+def _in_packages(names: Collection[str]) -> set[str]:
+    return {f"{PACKAGES}/{name}" for name in with_sidecars(names)}
+
+
+def _listed(forms: Forms) -> _Project:
+    files = {str(file.get("filename")): sha256_in(file) for file in forms.files}
+    return _Project(files, frozenset(str(file.get("filename")) for file in forms.files if "provenance" in file))
+
+
+def _examine_project(
+    folder: Path, name: str, pins: Mapping[str, Pin], approved: Approved, held: Mapping[str, Held]
+) -> tuple[_Project, list[Problem]]:
+    """Examine both forms of a project's page; one that is not there is for others to name."""
+    in_json, in_html = (_read(folder, f"simple/{name}/index.{form}") for form in ("json", "html"))
+    if in_json is None or in_html is None:
+        return _Project(), []
+    forms = read_forms(name, in_json, in_html)
+    if not isinstance(forms, Forms):
+        return _Project(), forms
+    listed = _listed(forms)
+    problems = [
+        *disagreements(forms),
+        *project_problems(name, forms, pins, approved, held),
+        *provenance_problems(forms, lambda path: _read(folder, path)),
+        *link_problems(forms.html_path, forms.document, _in_packages(listed.files.keys())),
+    ]
+    return listed, problems
+
+
+def _people(folder: Path, known: Collection[str], projects: Mapping[str, _Project]) -> Iterator[Problem]:
+    """Follow the links of the pages for people."""
+    own = {f"project/{name}/index.html": listed for name, listed in projects.items()}
+    for path in ("index.html", "changes/index.html", "not-here.html", *own):
+        if (data := _read(folder, path)) is None:
+            continue
+        try:
+            document = parse_html(data)
+        except ValueError:
+            yield Problem(Rule.LINKS, path, "is no HTML page")
+            continue
+        yield from link_problems(path, document, known)
+        if path in own:
+            yield from file_problems(path, document, own[path].files)
+
+
+def _records(data: bytes) -> Sequence[Record] | None:
+    """Read a list of files; None where it is none."""
+    try:
+        records = [json.loads(line) for line in data.decode("ascii").splitlines()]
+    except ValueError:
+        return None
+    return records if all(isinstance(record, dict) for record in records) else None
+
+
+def _lists(folder: Path, files: Mapping[str, str], held: Mapping[str, Held]) -> Iterator[Problem]:
+    """Compare the lists for machines with what the pages list, and with the files."""
+    for path in (FILE, "packages.json"):
+        if (data := _read(folder, path)) is None:
+            continue
+        if (records := _records(data)) is None:
+            yield Problem(Rule.FACTS, path, "is no list of files, one JSON object a line")
+            continue
+        hashes = {str(one.get("filename")): str(one.get("hash")).removeprefix("sha256=") for one in records}
+        for name in sorted({name for name, _ in hashes.items() ^ files.items()}):
+            pair = hashes.get(name), files.get(name)
+            yield Problem(Rule.LOCKS, path, f"{name}: its sha256 is {pair[0]}, and on its project's page {pair[1]}")
+        for record in records:
+            yield from _record(path, record, held)
+
+
+def _record(path: str, record: Record, held: Mapping[str, Held]) -> Iterator[Problem]:
+    name = str(record.get("filename"))
+    if name not in held or held[name].fault:
+        return
+    metadata = held[name].metadata
+    facts = {"core_metadata": metadata and f"sha256={metadata}", "requires_python": held[name].requires_python}
+    for key, fact in facts.items():
+        if record.get(key) != fact:
+            yield Problem(Rule.FACTS, path, f"{name}: its {key} is {record.get(key)}, and of the file {fact}")
+
+
+def examine(folder: Path, approved: Approved, held: Mapping[str, Held], show: Show) -> Findings:
+    """Compare all pages below folder with what is approved and with the files, given by their names.
+
+    show is told how far that is. A page that is not there is for others to name.
+    """
+    problems, projects = list(faults(held)), {}
+    pins = approved.by_project
+    for count, name in enumerate(sorted(pins), 1):
+        projects[name], found = _examine_project(folder, name, pins[name], approved, held)
+        problems += found
+        show(f"{count} of {len(pins)} projects compared")
+    files = {name: sha256 for listed in projects.values() for name, sha256 in listed.files.items()}
+    expected = pages(pins, (name for listed in projects.values() for name in listed.with_provenance))
+    problems += _people(folder, expected | _in_packages(files.keys()), projects)
+    problems += _lists(folder, files, held)
+    roots = [_read(folder, f"simple/index.{form}") for form in ("json", "html")]
+    if roots[0] is not None and roots[1] is not None:
+        problems += root_problems(roots[0], roots[1], pins)
+    return Findings(problems, files, expected)
+
+
+def examine_folder(
+    folder: Path, approved: Approved, held: Mapping[str, Held], release: str, show: Show, *, is_published: bool
+) -> Findings:
+    """Examine a whole release, or a site that is to become it, whose files are held."""
+    found = examine(folder, approved, held, show)
+    absent = [
+        Problem(Rule.FILES, f"{PACKAGES}/{name}", "is missing, and a page lists it")
+        for name in found.files.keys() - held.keys()
+    ]
+    tree = tree_problems(folder, found.pages, is_published=is_published)
+    return found._replace(problems=[*found.problems, *absent, *tree, *release_problems(folder, release)])
+
+
+def refuse(site: Path, approved: Approved, files: Mapping[str, Path], release: str, show: Show) -> None:
+    """Raise SystemExit with all problems where a site, which would become a release, breaks a rule."""
+    held = hold_all(files, show)
+    found = examine_folder(site, approved, held, release, show, is_published=False)
+    if found.problems:
+        raise SystemExit("\n".join(one.sentence("", BEFORE) for one in sorted(set(found.problems))))

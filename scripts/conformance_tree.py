@@ -1,0 +1,122 @@
+"""A release's folder -> problems: what stands in it, nothing else, and what the server reads beside each page."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import stat
+import zlib
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from pathlib import Path
+
+from scripts import history
+from scripts.build import PRECOMPRESSED_BYTES, validator
+from scripts.list_files import FILE
+from scripts.people import AS_IS
+from scripts.problem import Problem, Rule
+from scripts.root import is_file
+
+ID_FILE = "release.txt"
+# From a release's folder. A page, below simple/<project>/ in `web`, reads ../../packages/<file>.
+POOL = "../../packages"
+_FIXED = {
+    *(FILE, "packages.json", history.FILE, "index.html", "changes/index.html", "not-here.html", *AS_IS),
+    *("simple/index.html", "simple/index.json"),
+}
+FOLDER, REGULAR, LINK, SPECIAL = "a folder", "a file", "a link", "a special file"
+
+
+def pages(names: Iterable[str], with_provenance: Iterable[str]) -> set[str]:
+    """List the pages of a release with these projects and these files that have a provenance."""
+    of_projects = {
+        f"{folder}/{name}/{page}"
+        for name in names
+        for folder, page in (("simple", "index.html"), ("simple", "index.json"), ("project", "index.html"))
+    }
+    return _FIXED | of_projects | {f"provenance/{filename}.json" for filename in with_provenance}
+
+
+def kind(path: Path | os.DirEntry[str]) -> str:
+    """Say what a path is itself, whatever it leads to."""
+    mode = os.lstat(path).st_mode
+    kinds = ((stat.S_ISDIR, FOLDER), (stat.S_ISREG, REGULAR), (stat.S_ISLNK, LINK))
+    return next((name for is_kind, name in kinds if is_kind(mode)), SPECIAL)
+
+
+def misplaced(found: Mapping[str, str], expected: Mapping[str, str]) -> Iterator[Problem]:
+    """Compare paths and what they are with what they should be."""
+    for path, what in found.items():
+        if path not in expected:
+            yield Problem(Rule.LAYOUT, path, f"is {what} that does not belong here")
+        elif what != expected[path]:
+            yield Problem(Rule.LAYOUT, path, f"is {what}, and not {expected[path]}")
+    for path in expected.keys() - found.keys():
+        above = path.rpartition("/")[0]
+        if above not in expected or found.get(above) == FOLDER:  # what is missing with its folder is named once
+            yield Problem(Rule.LAYOUT, path, f"is missing, {expected[path]}")
+
+
+def _found(folder: Path, expected: Mapping[str, str], above: str = "") -> Iterator[tuple[str, str]]:
+    """Yield what is in a folder; what does not belong there is not looked into."""
+    for entry in os.scandir(folder):
+        path, what = f"{above}{entry.name}", kind(entry)
+        yield path, what
+        if what == expected.get(path) == FOLDER:
+            yield from _found(folder / entry.name, expected, f"{path}/")
+
+
+def _expected(folder: Path, pages: Collection[str], *, is_published: bool) -> dict[str, str]:
+    twins = {f"{page}.gz" for page in pages if _size(folder / page) >= PRECOMPRESSED_BYTES}
+    files = {*pages, *twins} | {f"{page}.etag" for page in (*pages, *twins)}
+    folders = {str(above) for path in files for above in Path(path).parents} - {"."}
+    own = {ID_FILE: REGULAR, "packages": LINK} if is_published else {}
+    return dict.fromkeys(files, REGULAR) | dict.fromkeys(folders, FOLDER) | own
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if is_file(path) else 0
+
+
+def tree_problems(folder: Path, pages: Collection[str], *, is_published: bool) -> Iterator[Problem]:
+    """Name what is missing and what does not belong: everything that stands in the folder has to be listed."""
+    expected = _expected(folder, pages, is_published=is_published)
+    yield from misplaced(dict(_found(folder, expected)), expected)
+    for page in pages:
+        if is_file(folder / page):
+            yield from _validators(folder, page)
+
+
+def _validators(folder: Path, page: str) -> Iterator[Problem]:
+    data = (folder / page).read_bytes()
+    for path in (f"{page}.etag", f"{page}.gz.etag"):
+        if is_file(folder / path) and (folder / path).read_bytes() != validator(data).encode():
+            yield Problem(Rule.VALIDATORS, path, f"is not the ETag of {page}")
+    path = f"{page}.gz"
+    if is_file(folder / path) and _unpacked(folder / path, len(data)) != data:
+        yield Problem(Rule.VALIDATORS, path, f"does not unpack to {page}")
+
+
+def _unpacked(path: Path, size: int) -> bytes | None:
+    """Unpack as much as matters: one byte more than it should have is enough to tell."""
+    try:
+        with gzip.open(path) as file:
+            return file.read(size + 1)
+    except (OSError, EOFError, zlib.error):
+        return None
+
+
+def release_problems(folder: Path, release: str) -> Iterator[Problem]:
+    """Compare what a release says of itself with its id; its own file and link are looked at where they are there."""
+    told = folder / ID_FILE
+    if is_file(told) and told.read_bytes() != f"{release}\n".encode():
+        yield Problem(Rule.RELEASE, ID_FILE, f"does not name the release {release}")
+    link = folder / "packages"
+    if link.is_symlink() and str(link.readlink()) != POOL:
+        yield Problem(Rule.RELEASE, "packages", f"leads to {link.readlink()}, and not to {POOL}")
+    entries = history.read(folder)
+    if not entries or entries[0].release != release:
+        newest = entries[0].release if entries else "none"
+        yield Problem(Rule.RELEASE, history.FILE, f"its newest release is {newest}, and not {release}")
+    for page in ("index.html", "changes/index.html"):
+        if is_file(folder / page) and release.encode() not in (folder / page).read_bytes():
+            yield Problem(Rule.RELEASE, page, f"does not tell the release {release}")

@@ -1,0 +1,70 @@
+"""Files -> what each really is: hashed, opened and read again, whatever any page says of it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from scripts import distribution
+from scripts.distribution import sha256_of
+from scripts.problem import Problem, Rule
+from scripts.root import is_file
+from scripts.terminal import side_by_side
+
+PACKAGES = "packages"
+_AT_ONCE = 2  # hashing and unpacking leave Python to others meanwhile
+
+
+class Held(NamedTuple):
+    """A file as it is: sha256 in hex, size in bytes, sha256 of METADATA (None for an sdist), the Python it requires.
+
+    fault says why it cannot be read as a distribution; what it holds is then unknown.
+    """
+
+    sha256: str
+    size: int
+    metadata: str | None = None
+    requires_python: str | None = None
+    fault: str = ""
+
+
+def hold(path: Path) -> Held:
+    """Hash and read one file."""
+    sha256, size = sha256_of(path), path.stat().st_size
+    try:
+        one = distribution.read(path, sha256)
+    except ValueError as error:
+        return Held(sha256, size, fault=str(error).removeprefix(path.name).lstrip(": "))
+    metadata = None if one.metadata is None else hashlib.sha256(one.metadata).hexdigest()
+    return Held(sha256, size, metadata, one.requires_python)
+
+
+def hold_all(files: Mapping[str, Path], show: Callable[[str], None]) -> dict[str, Held]:
+    """Read the files that are there, given by their names; show is told how far that is."""
+    there = {name: path for name, path in files.items() if is_file(path)}
+    held: dict[str, Held] = {}
+    for name, one in side_by_side(lambda name: hold(there[name]), sorted(there), at_once=_AT_ONCE):
+        held[name] = one
+        show(f"{len(held)} of {len(there)} files read")
+    return held
+
+
+def faults(held: Mapping[str, Held]) -> Iterator[Problem]:
+    """Name what is no sound wheel or sdist."""
+    for name, one in held.items():
+        if one.fault:
+            yield Problem(Rule.FILES, f"{PACKAGES}/{name}", one.fault)
+
+
+def wrong_sidecars(held: Mapping[str, Held], digests: Mapping[str, str]) -> Iterator[Problem]:
+    """Name each sidecar that is not, byte for byte, its wheel's METADATA (PEP 658); digests are theirs, by wheel."""
+    for name, digest in digests.items():
+        if name in held and not held[name].fault and held[name].metadata != digest:
+            yield Problem(Rule.FILES, f"{PACKAGES}/{name}.metadata", "is not the METADATA that its wheel holds")
+
+
+def with_sidecars(names: Iterable[str]) -> set[str]:
+    """List what the pool holds for files of these names."""
+    return {each for name in names for each in ((name, f"{name}.metadata") if name.endswith(".whl") else (name,))}

@@ -1,0 +1,132 @@
+"""locks/, $(PYPI_ROOT) or a URL -> problems: whether what is published is exactly what the locks name, and whole.
+
+Only reads. Without a URL the live release and the pool are examined; with one, what a server sends.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from scripts import config, locks
+from scripts.conformance import Show, examine_folder
+from scripts.conformance_facts import Approved
+from scripts.conformance_tree import FOLDER, LINK, REGULAR, kind, misplaced
+from scripts.distribution import SUFFIXES, sha256_of
+from scripts.held import PACKAGES, hold_all, with_sidecars, wrong_sidecars
+from scripts.index import positive, read_wanted
+from scripts.problem import Problem, Rule
+from scripts.root import NOT_CONTENT, Root, is_file, opened_to_read
+from scripts.terminal import Progress, run
+from scripts.verify_url import verify_url
+
+_REMEDY = "run make index"
+_TOP = {
+    **dict.fromkeys(("packages", "retired", "incoming", "releases", "bin"), FOLDER),
+    **{"web": LINK, ".pypi-index": REGULAR},
+}
+
+
+class Verified(NamedTuple):
+    """What was examined, which release it is, and the sentences of all problems."""
+
+    where: str
+    release: str
+    problems: list[str]
+
+
+def _top_problems(root: Root) -> Iterator[Problem]:
+    """Compare the top of the shared folder with its layout; what waits or is retired there is not served."""
+    found = {path.name: kind(path) for path in root.path.iterdir() if path.name not in NOT_CONTENT}
+    yield from (one._replace(remedy=_to_remove(one)) for one in misplaced(found, _TOP))
+    strays = (path for path in root.releases.iterdir() if path not in root.all_releases)
+    for path in strays:
+        yield Problem(Rule.LAYOUT, f"releases/{path.name}", f"is {kind(path)} that is no release", "remove it")
+
+
+def _to_remove(problem: Problem) -> str:
+    return "" if problem.path in _TOP else "remove it"
+
+
+def _pool_problems(root: Root, names: set[str]) -> Iterator[Problem]:
+    """Compare the pool with the files that the pages list; missing files are named with the pages."""
+    found = {f"{PACKAGES}/{path.name}": kind(path) for path in root.packages.iterdir()}
+    expected = {f"{PACKAGES}/{name}": REGULAR for name in with_sidecars(names)}
+    absent = {f"{PACKAGES}/{name}" for name in names} - found.keys()
+    yield from misplaced(found, {path: REGULAR for path in expected if path not in absent})
+
+
+def _sidecar_digests(root: Root, names: set[str]) -> dict[str, str]:
+    places = {name: root.packages / f"{name}.metadata" for name in names}
+    return {name: sha256_of(place) for name, place in places.items() if is_file(place)}
+
+
+def verify_root(root: Root, approved: Approved, show: Show) -> Verified:
+    """Examine the live release of a shared folder, its pool, and the folder itself."""
+    live = root.live
+    if live is None:
+        raise SystemExit(f"{root.web}: nothing is published there; {_REMEDY}")
+    files = {path.name: path for path in root.packages.iterdir() if path.name.endswith(SUFFIXES)}
+    held = hold_all(files, show)
+    found = examine_folder(live, approved, held, live.name, show, is_published=True)
+    of_pool = (*_pool_problems(root, set(found.files)), *wrong_sidecars(held, _sidecar_digests(root, set(held))))
+    # The files belong to the folder and not to the release.
+    pages = [one for one in found.problems if not one.path.startswith(f"{PACKAGES}/")]
+    pool = [one for one in found.problems if one.path.startswith(f"{PACKAGES}/")]
+    told = {*_web_problems(root, live), *_top_problems(root), *of_pool, *pool}
+    told |= {one._replace(path=f"releases/{live.name}/{one.path}") for one in pages}
+    return Verified(str(root.path), live.name, [one.sentence(f"{root.path}/", _REMEDY) for one in sorted(told)])
+
+
+def _web_problems(root: Root, live: Path) -> Iterator[Problem]:
+    if str(root.web.readlink()) != f"releases/{live.name}":
+        fact = f"leads to {root.web.readlink()}, and not to releases/{live.name}"
+        yield Problem(Rule.RELEASE, "web", fact)
+
+
+def _live_release(path: Path) -> str | None:
+    live = Root(path).live
+    return live.name if live else None
+
+
+def _approved() -> Approved:
+    settings = config.load(Path())
+    if problems := locks.problems(settings):
+        raise SystemExit("\n".join(f"{path}: {problem}" for path, problem in problems.items()))
+    return Approved(read_wanted(), settings.denied)
+
+
+def _verify(args: argparse.Namespace, approved: Approved) -> Verified:
+    progress = Progress()
+    try:
+        if args.url:
+            timeout = positive("FETCH_TIMEOUT", args.fetch_timeout)
+            return Verified(*verify_url(args.url, approved, _live_release(args.root), timeout, progress.show))
+        with opened_to_read(args.root) as root:
+            return verify_root(root, approved, progress.show)
+    finally:
+        progress.clear()
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Return 1 where anything is not as approved; raises SystemExit where there is nothing to examine."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--root", type=Path, required=True, help="the shared folder")
+    parser.add_argument("--url", default="", help="a server's index URL, to examine what it sends")
+    parser.add_argument("--fetch-timeout", default="3600", help="seconds that all requests may take")
+    args = parser.parse_args(argv)
+    approved = _approved()
+    verified = _verify(args, approved)
+    if verified.problems:
+        print("\n".join(verified.problems), file=sys.stderr)
+        return 1
+    projects, files = len({pin.name for pin in approved.wanted}), len({pin.sha256 for pin in approved.wanted})
+    print(f"{verified.where}: verified {verified.release}: {projects} projects, {files} files", file=sys.stderr)
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(run(main))
