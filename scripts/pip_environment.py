@@ -84,7 +84,7 @@ def environment_for(url: str) -> dict[str, str]:
     }
 
 
-def environment_for(own: str) -> dict[str, str]:
+def environment_of_server(own: str) -> dict[str, str]:
     """Return the environment in which pip would ask the server of ours at this URL, which may be plain http."""
     if problem := _url_problem(own, any_http=True):
         raise SystemExit(f"URL: {problem}")

@@ -22,7 +22,7 @@ from scripts.conformance_tree import ID_FILE, pages, release_problems
 from scripts.distribution import parse_filename
 from scripts.facts import Json
 from scripts.held import PACKAGES, Held, hold, wrong_sidecars
-from scripts.pip_environment import environment_for
+from scripts.pip_environment import environment_of_server
 from scripts.problem import Problem, Rule
 from scripts.root import release_time
 from scripts.upstream import Upstream, UpstreamError, reason_of, until, without_password
@@ -214,7 +214,7 @@ def verify_url(url: str, approved: Approved, live: str | None, timeout: int, sho
     the server cannot be examined.
     """
     top, deadline = _top(url), time.monotonic() + timeout
-    server = Server(top, Upstream(environment_for(top), deadline))
+    server = Server(top, Upstream(environment_of_server(top), deadline))
     shown = without_password(top)
     release, problems = _release(server)
     problems += _is_current(release, live)
