@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from packaging.requirements import Requirement
@@ -12,11 +12,12 @@ from packaging.version import Version
 from scripts import closure
 from scripts.closure import Missing, Node, Served
 from scripts.config import Config
-from scripts.finding import Finding, target_names
+from scripts.finding import Finding
 from scripts.locks import Key
 from scripts.offer import Offer
 from scripts.requirements import Line
 from scripts.target import Target
+from scripts.target_names import target_names
 
 RULE = "closure"
 
@@ -41,12 +42,13 @@ def _shown(need: Requirement) -> str:
 class Check:
     """The closure of every lock of an offer."""
 
-    def __init__(self, offer: Offer, settings: Config, keys: Iterable[Key]) -> None:
+    def __init__(self, offer: Offer, settings: Config) -> None:
         self.offer = offer
         self._settings = settings
         self._sets = {one.name: one for one in settings.sets}
         self._files = {file.distribution.filename: file for file in offer.files}
-        self.served = {key: Served(key, offer.projects) for key in keys}
+        keys = {key for file in offer.files for key in file.serves}
+        self.served = {key: Served(key, offer.projects) for key in sorted(keys, key=str)}
         self.missing = {key: list(self._missing(key)) for key in self.served}
 
     def roots(self, key: Key) -> list[Line]:
@@ -85,7 +87,14 @@ class Check:
         have = "has" if len(set(targets)) == 1 else "have"
         chain = " → ".join([*gap.labels, _shown(closure.parse(gap.need))])
         text = f"{chain}: {target_names(targets)} {have} none ({self._instead(gap.need, targets)})"
-        return Finding(RULE, gap.project, gap.version, text)
+        return Finding(RULE, gap.project, gap.version, text, line=self._line(gap))
+
+    def _line(self, gap: Gap) -> tuple[str, str] | None:
+        """Return the line that would fill a gap, where a person writes every one."""
+        need = closure.parse(gap.need)
+        if self._settings.resolve_deps or need.url:
+            return None
+        return self._sets[gap.set_name].files[0].path, self._pin(need)
 
     def _instead(self, need: str, targets: Sequence[Target]) -> str:
         """Say what there is of a project that is needed otherwise."""
@@ -99,17 +108,6 @@ class Check:
         versions = sorted({(file.distribution.version, bool(file.facts.yanked)) for file in here or files})
         named = ", ".join(f"{version}{' (yanked)' * yanked}" for version, yanked in versions)
         return f"the index has {named}" + ("" if here else ", for other targets")
-
-    def lines_to_add(self) -> dict[str, list[str]]:
-        """Map the file of each set to the lines that would fill its gaps, where each line must be a pin."""
-        if self._settings.resolve_deps:
-            return {}
-        found: dict[str, set[str]] = {}
-        for gap in self.gaps():
-            need = closure.parse(gap.need)
-            if not need.url:
-                found.setdefault(self._sets[gap.set_name].files[0].path, set()).add(self._pin(need))
-        return {path: sorted(lines) for path, lines in found.items()}
 
     def _pin(self, need: Requirement) -> str:
         """Return a line that may fill a gap; `make lock` says what there is where that version is none."""

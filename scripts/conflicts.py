@@ -15,12 +15,13 @@ from scripts import CODE, closure
 from scripts.closure import Served
 from scripts.closure_check import RULE, Check
 from scripts.config import Config
-from scripts.finding import Finding, target_names
+from scripts.finding import Finding
 from scripts.locks import Key
 from scripts.pip_environment import environment_for
 from scripts.requirements import Line, RequirementFile, RequirementSet
 from scripts.rules import Policy
 from scripts.solve import Job, compile_layer
+from scripts.target_names import target_names
 from scripts.terminal import side_by_side
 
 

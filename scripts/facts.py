@@ -41,7 +41,8 @@ class Facts(NamedTuple):
     """What is told of a file: PEP 700's upload-time, PEP 592's yanked, PEP 740's provenance, and our own approval.
 
     yanked is False, or a reason, or True where none was given, or None where no upstream was asked. approved is the
-    time of the release that was the first to hold the file. first_party: it was built in-house.
+    time of the release that was the first to hold the file. first_party: it was built in-house. publisher is
+    who published it, where the policy had its provenance verified.
     """
 
     upload_time: str | None = None
@@ -49,6 +50,7 @@ class Facts(NamedTuple):
     provenance: bytes | None = None
     approved: str = ""
     first_party: bool = False
+    publisher: str | None = None
 
     @property
     def upload_timestamp(self) -> int | None:
@@ -182,6 +184,17 @@ class Memory:
     def knows_provenance(self, project: str, sha256: str) -> bool:
         """Whether a release has a file's provenance."""
         return "_provenance-sha256" in (self._released(project, sha256) or (None, {}))[1]
+
+    def publisher(self, project: str, sha256: str, provenance: bytes) -> str | None:
+        """Return who published a file, where a release says that this provenance of it was verified."""
+        old = (self._released(project, sha256) or (None, {}))[1]
+        is_same = old.get("_provenance-sha256") == hashlib.sha256(provenance).hexdigest()
+        return _printable(old.get("_publisher")) or None if is_same else None
+
+    def publishers(self, project: str) -> dict[str, str]:
+        """Map the sha256 of each file of a project in the live release to its publisher, "" where none is known."""
+        page = self._page(self._root.live, project) if self._root.live else {}
+        return {sha256: _printable(file.get("_publisher")) for sha256, file in page.items() if sha256}
 
     def status(self, project: str, files: Iterable[Distribution]) -> Status:
         """Return a project's status, as the upstream's page told it the last time that something was fetched."""

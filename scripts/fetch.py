@@ -9,6 +9,7 @@ it to look inside.
 from __future__ import annotations
 
 import re
+import shutil
 import sys
 import time
 from collections.abc import Iterable, Mapping, Sequence
@@ -20,7 +21,8 @@ from packaging.utils import NormalizedName, parse_wheel_filename
 from packaging.version import Version
 from pypi_simple import DistributionPackage
 
-from scripts import facts
+from scripts import facts, first_party, locks
+from scripts.config import Config
 from scripts.distribution import SUFFIXES, parse_filename, sha256_of
 from scripts.download import Download, Downloader
 from scripts.facts import Memory, Status
@@ -204,17 +206,44 @@ def _provenances(root: Root, upstream: Upstream, told: Iterable[_Told]) -> dict[
     return found
 
 
-def fetch(
-    root: Root, wanted: Wanted, allow_sdists: Sequence[str], *, upstream_url: str, timeout: float
-) -> dict[Pin, Path]:
+def _list_of(lost: Sequence[Missing], wanted: Wanted) -> str:
+    lines = "\n".join(sorted(f"  {one}" for one in lost))
+    remedy = "try again, or take what the upstream has now with make upgrade"
+    return f"{len(lost)} of {len(wanted)} pins have no file, nothing is published; {remedy}:\n{lines}"
+
+
+def _take_in(root: Root, wheels: Iterable[Path]) -> None:
+    """Copy in-house wheels to where downloads wait."""
+    for wheel in wheels:
+        temporary = root.scratch / wheel.name
+        temporary.parent.mkdir(exist_ok=True)
+        shutil.copyfile(wheel, temporary)
+        temporary.rename(root.incoming / wheel.name)
+
+
+def _not_in_house(pin: Pin, wheels: Mapping[str, Path]) -> str:
+    there = sorted(path.name for path in wheels.values() if _version(path.name, pin.name))
+    others = f"it has {', '.join(there)}; run make lock" if there else "it has none of the project; put it back"
+    return f"first_party has no wheel with sha256 {pin.sha256}; {others}"
+
+
+def fetch(root: Root, wanted: Wanted, settings: Config, *, upstream_url: str, timeout: float) -> dict[Pin, Path]:
     """Return a verified file for each pin, fetching what is not held; timeout is in seconds.
 
     Raises SystemExit with one list of all pins that end without a file, and why; what arrived is kept for the next run.
     """
+    allow_sdists, wheels = settings.allow_sdists, first_party.read(settings.first_party).wheels
     found = held(root, wanted, allow_sdists)
+    if ours := [wheels[pin.sha256] for pin in wanted if pin not in found and pin.sha256 in wheels]:
+        _take_in(root, ours)
+        found = held(root, wanted, allow_sdists)
     missing = [pin for pin in wanted if pin not in found]
     if not missing:
         return found
+    in_house = locks.in_house(key for pin in missing for key in wanted[pin])
+    lost = [Missing(pin, wanted[pin], _not_in_house(pin, wheels)) for pin in missing if pin in in_house]
+    if lost:  # all else can wait: the upstream is not asked for a release that cannot be
+        raise SystemExit(_list_of(lost, wanted))
     environment = pip_environment(upstream_url)
     deadline = time.monotonic() + timeout
     upstream = Upstream(environment, deadline)
@@ -237,7 +266,5 @@ def fetch(
     known = {one.pin for one in lost} | set(found)
     lost += [Missing(pin, wanted[pin], _RENAMED) for pin in wanted if pin not in known]
     if lost:
-        lines = "\n".join(sorted(f"  {one}" for one in lost))
-        remedy = "try again, or take what the upstream has now with make upgrade"
-        raise SystemExit(f"{len(lost)} of {len(wanted)} pins have no file, nothing is published; {remedy}:\n{lines}")
+        raise SystemExit(_list_of(lost, wanted))
     return found

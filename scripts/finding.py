@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from scripts.list_files import File
-from scripts.locks import Key
-from scripts.project_view import served_on
-from scripts.target import Target
+from scripts.target_names import for_whom
 from scripts.why import Chain
 
 Chains = Mapping[str, Sequence[Chain]]
-_MOST_TARGETS = 3  # that one sentence lists one by one
 
 
 class Finding(NamedTuple):
     """A breach of a rule by a version of a project; both are empty where the whole release is meant.
 
-    Not is_checked: the fact could not be had, and nobody knows whether there is a breach.
+    Not is_checked: the fact could not be had, and nobody knows whether there is a breach. ids are an advisory's.
+    line is what would mend it, as (requirement file, line to add).
     """
 
     rule: str
@@ -26,24 +24,11 @@ class Finding(NamedTuple):
     version: str
     text: str
     is_checked: bool = True
+    ids: tuple[str, ...] = ()
+    line: tuple[str, str] | None = None
 
     def __str__(self) -> str:
         return f"{self.rule}: {self.text}"
-
-
-def target_names(targets: Iterable[Target]) -> str:
-    """Name targets, many of them folded: `3.12, 3.13 on win_amd64, win_arm64`."""
-    keys = [Key("", target) for target in set(targets)]
-    names = sorted(str(key.target) for key in keys)
-    return ", ".join(names) if len(names) <= _MOST_TARGETS else "; ".join(served_on(keys))
-
-
-def for_whom(keys: Sequence[Key]) -> str:
-    """Name sets with their targets."""
-    sets: dict[str, list[Target]] = {}
-    for key in keys:
-        sets.setdefault(key.set_name, []).append(key.target)
-    return "; ".join(f"{name}: {target_names(targets)}" for name, targets in sorted(sets.items()))
 
 
 def via(project: str, chains: Chains) -> str:

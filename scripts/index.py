@@ -1,75 +1,41 @@
 """locks/ -> $(PYPI_ROOT): publishes exactly what the locks name.
 
-fetch → list → build → publish, under the shared folder's lock. Nothing tracked is written, nothing is resolved, no code
-of a package runs. Whatever goes wrong before the last step leaves what is published as it was.
+fetch → list → judge → build → check → publish, under the shared folder's lock. Nothing tracked is written, nothing is
+resolved, no code of a package runs. Whatever goes wrong before the last step leaves what is published as it was.
 """
 
 from __future__ import annotations
 
 import argparse
-import re
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
-from scripts import config, locks
+from scripts import judge
 from scripts.build import build
+from scripts.closure_check import Check
 from scripts.config import Config
-from scripts.distribution import Distribution
-from scripts.facts import Memory, time_text
-from scripts.fetch import Wanted, fetch
-from scripts.list_files import File, list_files
-from scripts.locks import Key, Pin
-from scripts.offer import Offer
-from scripts.publish import Published, next_moment, publish
+from scripts.fetch import Wanted
+from scripts.gather import gather, positive, read_approved
+from scripts.publish import Published, publish
+from scripts.report import Report
 from scripts.root import Root, opened
 from scripts.stage import stage
 from scripts.terminal import run
-from scripts.why import chains
 
 
-def read_wanted() -> Wanted:
-    """Return each pin of each lock, with the locks that name it."""
-    wanted: dict[Pin, list[Key]] = {}
-    for key, path in locks.existing().items():
-        for pin in locks.read_pins(path):
-            wanted.setdefault(pin, []).append(key)
-    return wanted
-
-
-def _publish(root: Root, wanted: Wanted, args: argparse.Namespace, settings: Config) -> Published:
-    found = fetch(root, wanted, settings.allow_sdists, upstream_url=args.upstream, timeout=args.fetch_timeout)
-    moment = next_moment(root)
-    offer = _offer(root, list_files(root, found, wanted, time_text(moment)), settings)
+def _publish(root: Root, wanted: Wanted, args: argparse.Namespace, settings: Config, report: Report) -> Published:
+    gathered = gather(root, wanted, settings, upstream=args.upstream, timeout=args.fetch_timeout)
+    offer = judge.policy_findings(report, gathered.offer, settings, root, args.upstream)
     with tempfile.TemporaryDirectory() as folder:
         site = Path(folder) / "site"
         build(offer, site)
+        if settings.closure != "off":
+            judge.closure_findings(report, Check(offer, settings), settings, site, gathered.paths)
+        report.close()
         stage(root, args.caddy)
-        paths = {pin.sha256: path for pin, path in found.items()}
-        return publish(root, offer, site, paths, moment, args.keep, wanted)
-
-
-def _offer(root: Root, files: Sequence[File], settings: Config) -> Offer:
-    memory = Memory(root)
-    by_project: dict[str, list[Distribution]] = {}
-    for file in files:
-        by_project.setdefault(file.distribution.name, []).append(file.distribution)
-    statuses = {name: memory.status(name, of_project) for name, of_project in by_project.items()}
-    why = chains(settings.sets, locks.existing())
-    return Offer(files, statuses, settings.denied, why, settings.request_url)
-
-
-def _refuse_denied(wanted: Wanted, denied: Mapping[str, str]) -> None:
-    """Raise SystemExit where a lock holds what is denied: a name that was denied after it was locked, or a need."""
-    lines = [
-        f"{key.path}: {pin} is denied in {config.FILE} ({denied[pin.name]}); remove what needs it, or its denial"
-        for pin, keys in wanted.items()
-        if pin.name in denied
-        for key in keys
-    ]
-    if lines:
-        raise SystemExit("\n".join(sorted(lines)))
+        return publish(root, offer, site, gathered.paths, gathered.moment, args.keep, wanted)
 
 
 def _report(root: Root, published: Published, wanted: Wanted) -> None:
@@ -81,13 +47,6 @@ def _report(root: Root, published: Published, wanted: Wanted) -> None:
         f"({published.added} added, {published.retired} retired)",
         file=sys.stderr,
     )
-
-
-def positive(name: str, text: str) -> int:
-    """Return the number that a variable of make holds."""
-    if not re.fullmatch("[1-9][0-9]{0,8}", text):
-        raise SystemExit(f"{name}: {text!r} is not a whole number above 0; write one, or leave {name} out")
-    return int(text)
 
 
 def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -105,14 +64,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = _arguments(argv)
     args.keep = positive("KEEP", args.keep)
     args.fetch_timeout = positive("FETCH_TIMEOUT", args.fetch_timeout)
-    settings = config.load(Path())
-    if problems := locks.problems(settings):
-        raise SystemExit("\n".join(f"{path}: {problem}" for path, problem in problems.items()))
-    wanted = read_wanted()
-    _refuse_denied(wanted, settings.denied)
+    settings, wanted = read_approved()
+    report = judge.open_report(settings)
+    report.add(judge.private_names(wanted, settings))
+    report.stop()
     with opened(args.root) as root:
         try:
-            published = _publish(root, wanted, args, settings)
+            published = _publish(root, wanted, args, settings, report)
         except OSError as error:
             # Of two names, the second is the one that was written.
             where = error.filename2 or error.filename or args.root

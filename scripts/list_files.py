@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
@@ -98,8 +98,12 @@ def _with_upload_time(facts: Facts, record: Record) -> Facts:
     return facts._replace(upload_time=time_text(datetime.fromtimestamp(moment, UTC)))
 
 
-def list_files(root: Root, paths: Mapping[Pin, Path], wanted: Mapping[Pin, Sequence[Key]], now: str) -> list[File]:
+def list_files(
+    root: Root, paths: Mapping[Pin, Path], wanted: Mapping[Pin, Sequence[Key]], now: str, in_house: Collection[Pin] = ()
+) -> list[File]:
     """Read and check every file; returns them sorted by file name. now is the release's time, as PEP 700 writes it.
+
+    in_house are the pins that came from first_party.
 
     Raises SystemExit with all problems: a file that does not hold what its name and its pin say, a name with two
     hashes, a name that dumb-pypi cannot parse.
@@ -114,6 +118,7 @@ def list_files(root: Root, paths: Mapping[Pin, Path], wanted: Mapping[Pin, Seque
             problems.append(f"{pin}: {error}; take another version")
         else:
             facts = _with_upload_time(memory.recall(one, now), known.get(one.sha256, {}))
+            facts = facts._replace(first_party=pin in in_house)
             found[one.filename] = File(one, facts, tuple(sorted(wanted[pin], key=str)))
             problems += _name_problems(pin, one.filename)
     if problems:

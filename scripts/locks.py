@@ -21,7 +21,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -182,6 +182,11 @@ def read_first_party(path: Path) -> set[Pin]:
     return {pin for block in found for pin in parse_block(block)}
 
 
+def in_house(keys: Iterable[Key]) -> set[Pin]:
+    """Return the pins of the locks of keys that came from first_party."""
+    return {pin for path in {key.path for key in keys} for pin in read_first_party(path)}
+
+
 def existing() -> dict[Key, Path]:
     """Find the locks that stand in the checkout; other files below `locks/` are not ours to judge."""
     found = {}
@@ -213,12 +218,12 @@ def problems(config: Config) -> dict[Path, str]:
     platforms = sorted({key.target.platform for key in there})
     keys = expected(config, pythons, platforms)
     sets = {one.name: one for one in config.sets}
-    in_house = first_party.read(config.first_party).names
-    found = {key.path: problem for key in keys if (problem := _problem(config, sets[key.set_name], key, in_house))}
+    names = first_party.read(config.first_party).names
+    found = {key.path: problem for key in keys if (problem := _problem(config, sets[key.set_name], key, names))}
     return found | {path: "no longer asked for; run make lock" for key, path in there.items() if key not in keys}
 
 
-def _problem(config: Config, one: RequirementSet, key: Key, in_house: Collection[str]) -> str | None:
+def _problem(config: Config, one: RequirementSet, key: Key, names: Collection[str]) -> str | None:
     if not key.path.is_file():
         return "missing; run make lock"
     text = key.path.read_text(encoding="utf-8", errors="replace")
@@ -228,5 +233,5 @@ def _problem(config: Config, one: RequirementSet, key: Key, in_house: Collection
         return "stale, the requirements or packages.yaml changed since; run make lock"
     if text != compose(key, inputs, fields.get("tools", ""), body, fields.get("uploaded-prior-to", "")):
         return "edited by hand, its digest does not match; run make lock"
-    outside = {pin.name for pin in set(read_pins(key.path)) - read_first_party(key.path) if pin.name in in_house}
+    outside = {pin.name for pin in set(read_pins(key.path)) - read_first_party(key.path) if pin.name in names}
     return f"stale, {', '.join(sorted(outside))} is built in-house now; run make lock" if outside else None

@@ -8,6 +8,7 @@ from functools import cached_property
 
 from scripts.facts import Status
 from scripts.list_files import File
+from scripts.waivers import Waiver
 from scripts.why import Chain
 
 
@@ -17,6 +18,7 @@ class Offer:
 
     statuses are the upstream's, by project; denied maps the names that must never be served to the reason. chains say
     why a project is here, by its name. request_url is where to ask for what is not here; empty where nobody said.
+    waivers are what somebody answers for, by project.
     """
 
     files: Sequence[File] = ()
@@ -24,6 +26,7 @@ class Offer:
     denied: Mapping[str, str] = field(default_factory=dict)
     chains: Mapping[str, Sequence[Chain]] = field(default_factory=dict)
     request_url: str = ""
+    waivers: Mapping[str, Sequence[Waiver]] = field(default_factory=dict)
 
     @cached_property
     def projects(self) -> dict[str, list[File]]:

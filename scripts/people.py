@@ -15,7 +15,7 @@ from pathlib import Path
 
 import jinja2
 
-from scripts import CODE, project_view
+from scripts import CODE, project_view, target_names
 from scripts.history import Entry
 from scripts.list_files import File
 from scripts.offer import Offer
@@ -64,7 +64,7 @@ def _templates(offer: Offer) -> jinja2.Environment:
         keep_trailing_newline=True,
     )
     environment.filters |= {"size": size, "count": count, "utc": utc}
-    environment.filters |= {"served_on": project_view.served_on, "links": project_view.links}
+    environment.filters |= {"served_on": target_names.served_on, "links": project_view.links}
     environment.globals |= {
         "offer": offer,
         "whole": project_view.scope(offer),

@@ -9,21 +9,30 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import NamedTuple
 
+from scripts import advisories, attested, licenses
+from scripts.advisories import Advisory, Pin
+from scripts.facts import Memory
 from scripts.finding import Finding, about
 from scripts.list_files import File
 from scripts.locks import Key
 from scripts.offer import Offer
 from scripts.rules import Policy
+from scripts.unchecked import NotChecked
 
 _MB = 10**6
 
 
 class Context(NamedTuple):
-    """What the rules look at: the offer, and for each lock the moment before which its files had to be uploaded."""
+    """What the rules look at.
+
+    cutoffs: for each lock the moment before which its files had to be uploaded. environment is `pip_environment`'s.
+    """
 
     offer: Offer
     policy: Policy
+    memory: Memory
     cutoffs: Mapping[Key, datetime]
+    environment: Mapping[str, str]
 
 
 def findings(context: Context) -> Iterator[Finding]:
@@ -66,6 +75,49 @@ def _sdists(context: Context) -> Iterator[Finding]:
             yield _about(context, "sdists", file, "an sdist: to install it is to run its code")
 
 
+def _licenses(context: Context) -> Iterator[Finding]:
+    rule = context.policy.licenses
+    for file in context.offer.files:
+        try:
+            fact = licenses.problem(file.distribution.about.stated, rule.allow, rule.deny)
+        except NotChecked as error:
+            yield _about(context, "licenses", file, str(error), is_checked=False)
+        else:
+            if fact:
+                yield _about(context, "licenses", file, fact)
+
+
+def _vulnerabilities(context: Context) -> Iterator[Finding]:
+    """Ask of all but in-house projects, whose names are nobody's business."""
+    rule = context.policy.vulnerabilities
+    files: dict[Pin, File] = {}
+    for file in context.offer.files:
+        pin: Pin = (file.distribution.name, str(file.distribution.version))
+        if not file.facts.first_party:
+            files[pin] = file._replace(serves=(*files[pin].serves, *file.serves)) if pin in files else file
+    try:
+        audit = advisories.find(files, rule.service, rule.url, context.environment)
+    except NotChecked as error:
+        yield Finding("vulnerabilities", "", "", f"{len(files)} versions: {error}", is_checked=False)
+        return
+    for pin, found in audit.checked.items():
+        for one in found:
+            finding = _about(context, "vulnerabilities", files[pin], _told(one))
+            yield finding._replace(ids=(one.id, *one.aliases))
+    for pin, reason in audit.unchecked.items():
+        yield _about(context, "vulnerabilities", files[pin], reason, is_checked=False)
+
+
+def _told(one: Advisory) -> str:
+    names = f"{one.id} ({', '.join(one.aliases)})" if one.aliases else one.id
+    fix = f"fixed in {', '.join(one.fix_versions)}" if one.fix_versions else "no version fixes it"
+    return "; ".join(filter(None, [names, fix, one.summary]))
+
+
+def _attestations(context: Context) -> Iterator[Finding]:
+    yield from attested.findings(context.offer, context.memory, context.policy.attestations)
+
+
 def _max_file(context: Context) -> Iterator[Finding]:
     limit = context.policy.max_file_mb.limit
     for file in context.offer.files:
@@ -90,7 +142,10 @@ def _about(context: Context, rule: str, file: File, fact: str, *, is_checked: bo
 _RULES = {
     "min_age_days": _min_age,
     "yanked": _yanked,
+    "licenses": _licenses,
     "sdists": _sdists,
+    "vulnerabilities": _vulnerabilities,
+    "attestations": _attestations,
     "max_file_mb": _max_file,
     "max_release_mb": _max_release,
 }

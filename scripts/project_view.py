@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from functools import cache
 from itertools import groupby
 from typing import NamedTuple
 from urllib.parse import urlsplit
@@ -17,13 +16,12 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 from scripts.list_files import File
-from scripts.locks import Key
 from scripts.offer import Offer
 from scripts.target import Target
+from scripts.target_names import platform_order, python_order
 from scripts.why import Chain
 
 MOST_CHAINS = 10
-_SYSTEMS = ("Linux", "Darwin", "Windows")
 _EXTRA = re.compile(r"\bextra\b")
 _QUOTED = re.compile(r"\"[^\"]*\"|'[^']*'")
 
@@ -89,16 +87,6 @@ class Need(NamedTuple):
         return bool(_EXTRA.search(_QUOTED.sub("", self.marker)))
 
 
-def python_order(python: str) -> tuple[tuple[int, ...], bool]:
-    """Sort 3.9 before 3.10, and a free-threaded build after the other one."""
-    return tuple(map(int, python.removesuffix("t").split("."))), python.endswith("t")
-
-
-@cache
-def _platform_order(target: Target) -> tuple[int, str]:
-    return _SYSTEMS.index(target.environment["platform_system"]), target.platform
-
-
 def _platform(target: Target) -> Platform:
     system = target.environment["platform_system"].replace("Darwin", "macOS")
     libc = " (musl)" if target.platform.startswith("musllinux") else ""
@@ -108,7 +96,7 @@ def _platform(target: Target) -> Platform:
 def scope(offer: Offer) -> Scope:
     """Say for whom the whole index is."""
     keys = {key for file in offer.files for key in file.serves}
-    targets = sorted({key.target for key in keys}, key=_platform_order)
+    targets = sorted({key.target for key in keys}, key=platform_order)
     return Scope(
         tuple(sorted({target.python for target in targets}, key=python_order)),
         tuple(dict.fromkeys(map(_platform, targets))),
@@ -160,23 +148,6 @@ def _need(requirement: Requirement, offer: Offer) -> Need:
     extras = f"[{','.join(sorted(requirement.extras))}]" if requirement.extras else ""
     wants = f"{extras} @ {requirement.url}" if requirement.url else f"{extras}{requirement.specifier}"
     return Need(requirement.name, project, wants, str(requirement.marker or ""), _state(project, offer))
-
-
-def _join(words: Iterable[str]) -> str:
-    return ", ".join(words)
-
-
-def served_on(keys: Iterable[Key]) -> list[str]:
-    """Say for which targets a file is, such as `3.11, 3.12 on manylinux_2_28_x86_64, win_amd64`."""
-    pythons: dict[str, list[str]] = {}
-    for target in sorted(
-        {key.target for key in keys}, key=lambda one: (_platform_order(one), python_order(one.python))
-    ):
-        pythons.setdefault(target.platform, []).append(target.python)
-    platforms: dict[str, list[str]] = {}
-    for platform, versions in pythons.items():
-        platforms.setdefault(_join(versions), []).append(platform)
-    return [f"{versions} on {_join(names)}" for versions, names in platforms.items()]
 
 
 def why(chains: Iterable[Chain]) -> dict[str, tuple[list[Chain], int]]:

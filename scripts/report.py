@@ -6,50 +6,65 @@ Every finding is told: what is waived in a number, what could not be checked as 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from scripts import waivers
 from scripts.finding import Finding
 from scripts.waivers import Waiver
 
+_REMEDY = f"nothing is published; take other versions, or answer for them in {waivers.FILE}"
+
 
 class Report:
-    """Sorts findings into errors, warnings, waived and not checked. level_of says how strictly a rule holds."""
+    """Sorts findings into errors, warnings, waived and not checked. levels say how strictly each rule holds."""
 
-    def __init__(self, level_of: Callable[[str], str], exceptions: Sequence[Waiver]) -> None:
-        self._level_of = level_of
+    def __init__(self, levels: Mapping[str, str], exceptions: Sequence[Waiver]) -> None:
+        self._levels = levels
         self._exceptions = exceptions
         self._used: set[Waiver] = set()
         self._lines: dict[str, list[str]] = {"error": [], "warning": [], "not checked": []}
         self._waived = 0
+        self._to_add: dict[str, set[str]] = {}
 
     def add(self, findings: Iterable[Finding]) -> None:
         """Take findings in, none of them of a rule that is off."""
         for finding in findings:
-            excuses = waivers.covering(self._exceptions, finding) if finding.is_checked else []
+            excuses = [one for one in self._exceptions if finding.is_checked and one.covers(finding)]
             self._used.update(excuses)
             if excuses:
                 self._waived += 1
             else:
                 self._lines[self._kind(finding)].append(str(finding))
+                if finding.line:
+                    self._to_add.setdefault(finding.line[0], set()).add(finding.line[1])
 
     def _kind(self, finding: Finding) -> str:
         if not finding.is_checked:
             return "not checked"
-        return "error" if self._level_of(finding.rule) == "error" else "warning"
+        return "error" if self._levels[finding.rule] == "error" else "warning"
+
+    def stop(self) -> None:
+        """Raise SystemExit where there are errors already, before anything is asked of an upstream."""
+        if self._errors:
+            raise SystemExit("\n".join([*self._errors, *self._advice(), f"{len(self._errors)} errors; {_REMEDY}"]))
 
     @property
-    def errors(self) -> list[str]:
-        """What keeps the release from being published."""
+    def _errors(self) -> list[str]:
         return sorted(self._lines["error"]) + waivers.expired(self._exceptions, waivers.today())
 
-    def tell(self) -> None:
-        """Print everything; the errors come last, where a person looks first."""
-        for waiver in self._exceptions:
-            if waiver not in self._used:
-                print(f"{waiver}: matches nothing; remove it", file=sys.stderr)
-        for kind in ("not checked", "warning"):
-            for line in sorted(self._lines[kind]):
-                print(f"{kind}: {line}", file=sys.stderr)
-        if self._waived:
-            print(f"{self._waived} waived by {waivers.FILE}", file=sys.stderr)
+    def _advice(self) -> list[str]:
+        return [
+            "\n    ".join([f"{path}: to fill the gaps, add", *sorted(lines)])
+            for path, lines in sorted(self._to_add.items())
+        ]
+
+    def close(self) -> None:
+        """Print everything, and raise SystemExit with what keeps the release from being published."""
+        unused = [f"{one}: matches nothing; remove it" for one in self._exceptions if one not in self._used]
+        told = [f"{kind}: {line}" for kind in ("not checked", "warning") for line in sorted(self._lines[kind])]
+        waived = [f"{self._waived} waived by {waivers.FILE}"] if self._waived else []
+        for line in (*unused, *told, *waived):
+            print(line, file=sys.stderr)
+        self.stop()
+        for line in self._advice():
+            print(line, file=sys.stderr)

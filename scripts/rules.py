@@ -20,12 +20,13 @@ from urllib.parse import urlsplit
 
 from packaging.utils import is_normalized_name
 
+from scripts.advisories import Service
+from scripts.licenses import entry_problem
 from scripts.yaml_reader import Reader
 
 LEVELS = ("error", "warn", "off")
 SERVICES = ("pypi", "osv", "esms")
 _GLOB = re.compile(r"[a-z0-9*?][a-z0-9*?-]*")
-_LICENSE = re.compile(r"\S(.{0,198}\S)?")
 
 
 class Rule(NamedTuple):
@@ -38,7 +39,7 @@ class Rule(NamedTuple):
     names: tuple[str, ...] = ()
     allow: tuple[str, ...] = ()
     deny: tuple[str, ...] = ()
-    service: str = "pypi"
+    service: Service = "pypi"
     url: str = ""
 
     @property
@@ -86,12 +87,8 @@ def _name_problem(text: str) -> str | None:
     return None if is_normalized_name(text) else f'"{text}" is not a normalised project name; write it in lower case'
 
 
-def _license_problem(text: str) -> str | None:
-    return None if _LICENSE.fullmatch(text) else f"{text!r} is no licence; write an SPDX identifier such as MIT"
-
-
 _PROBLEM: Mapping[str, Callable[[str], str | None]] = MappingProxyType(
-    {"names": _glob_problem, "require": _name_problem, "allow": _license_problem, "deny": _license_problem}
+    {"names": _glob_problem, "require": _name_problem, "allow": entry_problem, "deny": entry_problem}
 )
 
 

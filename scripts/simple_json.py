@@ -5,6 +5,8 @@ provenance (PEP 740) and project status (PEP 792). `dist-info-metadata`, the sid
 pip 22.3 to 23.0 read it and fail. Keys that begin with an underscore are our own, as the specification allows:
 
 _approved           when the file was first in a release, in the form of upload-time
+_first-party        true for a file that was built in-house
+_publisher          who published the file, where its provenance was verified
 _serves             set -> targets that have the file in their lock
 _provenance-sha256  hex digest of the provenance file
 """
@@ -53,6 +55,8 @@ def _file(file: File) -> Json:
         "yanked": facts.yanked,
         "provenance": facts.provenance and provenance_url(one.filename),
         "_approved": facts.approved,
+        "_first-party": facts.first_party or None,
+        "_publisher": facts.publisher,
         "_provenance-sha256": facts.provenance and hashlib.sha256(facts.provenance).hexdigest(),
         "_serves": serves(file.serves),
     }

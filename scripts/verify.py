@@ -11,13 +11,12 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from scripts import config, locks
 from scripts.conformance import Show, examine_folder
 from scripts.conformance_facts import Approved
 from scripts.conformance_tree import FOLDER, LINK, REGULAR, kind, misplaced
 from scripts.distribution import SUFFIXES, sha256_of
+from scripts.gather import positive, read_approved
 from scripts.held import PACKAGES, hold_all, with_sidecars, wrong_sidecars
-from scripts.index import positive, read_wanted
 from scripts.problem import Problem, Rule
 from scripts.root import NOT_CONTENT, Root, is_file, opened_to_read
 from scripts.terminal import Progress, run
@@ -93,10 +92,8 @@ def _live_release(path: Path) -> str | None:
 
 
 def _approved() -> Approved:
-    settings = config.load(Path())
-    if problems := locks.problems(settings):
-        raise SystemExit("\n".join(f"{path}: {problem}" for path, problem in problems.items()))
-    return Approved(read_wanted(), settings.denied)
+    settings, wanted = read_approved()
+    return Approved(wanted, settings.denied)
 
 
 def _verify(args: argparse.Namespace, approved: Approved) -> Verified:

@@ -7,12 +7,12 @@
       approved_by: A. Turing
       expires: 2027-01-31
 
-A waiver counts through its last day, in UTC.
+A waiver counts through its last day, in UTC. One for `vulnerabilities` may name the one `advisory` that it is about.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import NamedTuple
@@ -27,7 +27,7 @@ from scripts.yaml_reader import Reader
 FILE = "waivers.yaml"
 # A size of the whole release belongs to no project.
 RULES = ("closure", *(name for name in Policy._fields if name != "max_release_mb"))
-_KEYS = ("rule", "project", "versions", "reason", "approved_by", "expires")
+_KEYS = ("rule", "project", "versions", "reason", "approved_by", "expires", "advisory")
 
 
 class Waiver(NamedTuple):
@@ -40,15 +40,17 @@ class Waiver(NamedTuple):
     reason: str
     approved_by: str
     expires: date
+    advisory: str = ""
 
     def __str__(self) -> str:
         return f"{FILE}: {self.number}: {self.rule}, {self.project} {self.versions}"
 
-    def covers(self, project: str, version: str) -> bool:
-        """Whether it is about a version of a project; one that is not known is in no range."""
-        if project != self.project or not version:
+    def covers(self, finding: Finding) -> bool:
+        """Whether it is about a finding; a version that is not known is in no range."""
+        if (finding.rule, finding.project) != (self.rule, self.project) or not finding.version:
             return False
-        return SpecifierSet(self.versions).contains(version, prereleases=True)
+        is_meant = not self.advisory or self.advisory in finding.ids
+        return is_meant and SpecifierSet(self.versions).contains(finding.version, prereleases=True)
 
 
 def _read(number: int, reader: Reader) -> Waiver:
@@ -61,7 +63,10 @@ def _read(number: int, reader: Reader) -> Waiver:
         SpecifierSet(versions)
     except InvalidSpecifier:
         reader.problem("versions", f'"{versions}" is no range of versions; write such as ">=1.2,<2"')
-    return Waiver(number, rule, project, versions, reason, by, _expires(reader))
+    advisory = reader.text("advisory") if "advisory" in reader.values else ""
+    if advisory and rule != "vulnerabilities":
+        reader.problem("advisory", f"{rule} knows no advisories; remove the key")
+    return Waiver(number, rule, project, versions, reason, by, _expires(reader), advisory)
 
 
 def _expires(reader: Reader) -> date:
@@ -87,11 +92,6 @@ def load(root: Path) -> list[Waiver]:
 def today() -> date:
     """Return the day on which a waiver is still good, in UTC."""
     return datetime.now(UTC).date()
-
-
-def covering(waivers: Iterable[Waiver], finding: Finding) -> list[Waiver]:
-    """List the waivers that are about a finding, expired or not."""
-    return [one for one in waivers if one.rule == finding.rule and one.covers(finding.project, finding.version)]
 
 
 def expired(waivers: Sequence[Waiver], day: date) -> list[str]:

@@ -1,0 +1,81 @@
+"""Locks, $(PYPI_ROOT), upstream -> what would be published: each pin's file, read and checked, with its reasons."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import NamedTuple
+
+from scripts import config, locks, waivers
+from scripts.config import Config
+from scripts.distribution import Distribution
+from scripts.facts import Memory, time_text
+from scripts.fetch import Wanted, fetch
+from scripts.list_files import File, list_files
+from scripts.locks import Key, Pin
+from scripts.offer import Offer
+from scripts.publish import next_moment
+from scripts.root import Root
+from scripts.waivers import Waiver
+from scripts.why import chains
+
+
+class Gathered(NamedTuple):
+    """What would be published: where each file is now, by its sha256, and the time of the release."""
+
+    offer: Offer
+    paths: dict[str, Path]
+    moment: datetime
+
+
+def positive(name: str, text: str) -> int:
+    """Return the number that a variable of make holds."""
+    if not re.fullmatch("[1-9][0-9]{0,8}", text):
+        raise SystemExit(f"{name}: {text!r} is not a whole number above 0; write one, or leave {name} out")
+    return int(text)
+
+
+def read_approved() -> tuple[Config, Wanted]:
+    """Read the checkout: its settings, and each pin of each lock with the locks that name it.
+
+    Raises SystemExit where a lock is not up to date, or names what is denied: that may have been denied since, or be a
+    need of something else.
+    """
+    settings = config.load(Path())
+    if problems := locks.problems(settings):
+        raise SystemExit("\n".join(f"{path}: {problem}" for path, problem in problems.items()))
+    wanted: dict[Pin, list[Key]] = {}
+    for key, path in locks.existing().items():
+        for pin in locks.read_pins(path):
+            wanted.setdefault(pin, []).append(key)
+    if denied := [pin for pin in wanted if pin.name in settings.denied]:
+        lines = [f"{key.path}: {_denial(pin, settings)}" for pin in denied for key in wanted[pin]]
+        raise SystemExit("\n".join(sorted(lines)))
+    return settings, wanted
+
+
+def _denial(pin: Pin, settings: Config) -> str:
+    return f"{pin} is denied in {config.FILE} ({settings.denied[pin.name]}); remove what needs it, or its denial"
+
+
+def gather(root: Root, wanted: Wanted, settings: Config, *, upstream: str, timeout: float) -> Gathered:
+    """Fetch what is not held yet, and read everything. Raises SystemExit with all that is missing or not sound."""
+    found = fetch(root, wanted, settings, upstream_url=upstream, timeout=timeout)
+    moment = next_moment(root)
+    files = list_files(root, found, wanted, time_text(moment), locks.in_house(locks.existing()))
+    return Gathered(_offer(root, files, settings), {pin.sha256: path for pin, path in found.items()}, moment)
+
+
+def _offer(root: Root, files: Sequence[File], settings: Config) -> Offer:
+    memory = Memory(root)
+    by_project: dict[str, list[Distribution]] = {}
+    for file in files:
+        by_project.setdefault(file.distribution.name, []).append(file.distribution)
+    statuses = {name: memory.status(name, of_project) for name, of_project in by_project.items()}
+    exceptions: dict[str, list[Waiver]] = {}
+    for waiver in waivers.load(Path()):
+        exceptions.setdefault(waiver.project, []).append(waiver)
+    why = chains(settings.sets, locks.existing())
+    return Offer(files, statuses, settings.denied, why, settings.request_url, exceptions)

@@ -1,0 +1,73 @@
+"""What would be published, packages.yaml, waivers.yaml -> report: closure and policy, before anything is published."""
+
+from __future__ import annotations
+
+import fnmatch
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from scripts import attested, closure_check, conflicts, locks, policy, waivers
+from scripts.closure_check import Check
+from scripts.config import Config
+from scripts.facts import Memory
+from scripts.fetch import Wanted
+from scripts.finding import Finding, via
+from scripts.offer import Offer
+from scripts.pip_environment import pip_environment
+from scripts.policy import Context
+from scripts.report import Report
+from scripts.root import Root
+from scripts.target_names import for_whom
+from scripts.why import chains
+
+
+def open_report(settings: Config) -> Report:
+    """Return an empty report that knows the levels of the rules, and the waivers of the checkout."""
+    levels = {name: rule.level for name, rule in settings.policy._asdict().items()}
+    return Report({closure_check.RULE: settings.closure, **levels}, waivers.load(Path()))
+
+
+def private_names(wanted: Wanted, settings: Config) -> Iterator[Finding]:
+    """Yield the pins that a lock takes from the upstream under a name that only in-house projects may have."""
+    rule = settings.policy.pinned_names
+    if not rule.is_on:
+        return
+    in_house, why = locks.in_house(locks.existing()), chains(settings.sets, locks.existing())
+    for pin, keys in wanted.items():
+        patterns = [pattern for pattern in rule.names if fnmatch.fnmatchcase(pin.name, pattern)]
+        if patterns and pin not in in_house:
+            where = "; ".join(filter(None, [for_whom(keys), via(pin.name, why)]))
+            fact = f'"{patterns[0]}" keeps its name from the upstream, which the lock takes it from'
+            yield Finding("pinned_names", pin.name, str(pin.version), f"{pin} ({where}): {fact}")
+
+
+def policy_findings(report: Report, offer: Offer, settings: Config, root: Root, upstream: str) -> Offer:
+    """Add what the rules find; returns the offer with what they learned of its files."""
+    memory = Memory(root)
+    if settings.policy.attestations.is_on:
+        offer, found = attested.attested(offer, memory)
+        report.add(found)
+    dates = {key: moment for key, path in locks.existing().items() if (moment := locks.read_cutoff(path))}
+    environment = pip_environment(upstream) if settings.policy.vulnerabilities.is_on else {}
+    report.add(policy.findings(Context(offer, settings.policy, memory, dates, environment)))
+    return offer
+
+
+def closure_findings(report: Report, check: Check, settings: Config, site: Path, paths: Mapping[str, Path]) -> None:
+    """Add what clients would miss, and what they could not resolve from the site, a built one."""
+    report.add(check.findings())
+    if questions := conflicts.doubtful(check):
+        with tempfile.TemporaryDirectory() as folder:
+            _lay_out(Path(folder), check.offer, site, paths)
+            report.add(conflicts.findings(check, questions, settings, Path(folder)))
+
+
+def _lay_out(tree: Path, offer: Offer, site: Path, paths: Mapping[str, Path]) -> None:
+    """Put pages and files where a server would show them; the files stay where they are."""
+    (tree / "simple").symlink_to(site / "simple")
+    (tree / "packages").mkdir()
+    for one in (file.distribution for file in offer.files):
+        (tree / "packages" / one.filename).symlink_to(paths[one.sha256].absolute())
+        if one.metadata is not None:
+            (tree / "packages" / f"{one.filename}.metadata").write_bytes(one.metadata)
