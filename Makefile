@@ -4,7 +4,7 @@
 #         │ make lock                     pip-compile, once per set and target
 #         ▼
 #   locks/<set>/<target>.txt              approved: committed, reviewed
-#         │ make index                    fetch, list, build, publish; never resolves
+#         │ make index                    fetch, list, judge, build, check, publish
 #         ▼
 #   $(PYPI_ROOT)/web                      the release that is live
 #         │ make serve                    Caddy
@@ -69,6 +69,10 @@ lock-check: $(TOOLS) ## Say offline which locks are stale or missing
 .PHONY: index
 index: $(TOOLS) $(CADDY) ## Publish exactly what the locks name, to PYPI_ROOT
 	@$(RUN).index --root="$$PYPI_ROOT" --upstream="$$UPSTREAM" --keep="$$KEEP" --fetch-timeout="$$FETCH_TIMEOUT" --caddy="$$CADDY"
+
+.PHONY: closure
+closure: $(TOOLS) ## Say which projects clients can install on which targets from the locks alone; publishes nothing
+	@$(RUN).closure_matrix --root="$$PYPI_ROOT" --upstream="$$UPSTREAM" --fetch-timeout="$$FETCH_TIMEOUT"
 
 .PHONY: serve
 serve: $(TOOLS) $(CADDY) ## Serve PYPI_ROOT on LISTEN with Caddy

@@ -60,6 +60,7 @@ class Served:
         self._environment = key.target.environment
         self._files: dict[str, list[File]] = {}
         self._met: dict[str, list[File]] = {}
+        self._leads: dict[str, list[tuple[File, Node]]] = {}
         self._needs: dict[Node, list[str]] = {}
         self._holds: dict[tuple[str, str], bool] = {}
 
@@ -101,6 +102,16 @@ class Served:
             self._met[need] = [file for file in files if _is_met(wanted.specifier, file)]
         return self._met[need]
 
+    def leads_to(self, need: str) -> list[tuple[File, Node]]:
+        """List whose needs a requirement brings in turn: where the lock has it, that is what clients get, else any."""
+        if need not in self._leads:
+            met = self.meets(need)
+            files = list(filter(self.is_own, met)) or met
+            self._leads[need] = [
+                (file, Node(file.distribution.filename, one)) for file in files for one in extras(need)
+            ]
+        return self._leads[need]
+
     def needs(self, file: File, extra: str) -> list[str]:
         """List what a file needs on the target: without an extra what it always does, with one what that adds."""
         node = Node(file.distribution.filename, extra)
@@ -112,6 +123,7 @@ class Served:
         return self.holds(need.marker, extra) and not (extra and self.holds(need.marker))
 
 
+@cache
 def extras(need: str) -> list[str]:
     """List whose dependencies a requirement asks for: the project's own, "", and those of its extras."""
     return ["", *sorted(map(canonicalize_name, parse(need).extras))]
@@ -120,32 +132,23 @@ def extras(need: str) -> list[str]:
 def missing(served: Served, roots: Sequence[Line], files: Sequence[File]) -> Iterator[Missing]:
     """Yield what nothing meets, from the requirements to all that they need, then from the lock's other files."""
     seen: set[Node] = set()
-    asked = [str(line.requirement) for line in roots]
-    yield from _walk(served, [((), file, extra) for need in asked for file, extra in _next(served, need)], seen)
-    yield from _walk(served, [((), file, "") for file in files if served.is_own(file)], seen)
+    asked = [one for line in roots for one in served.leads_to(str(line.requirement))]
+    rest = [(file, Node(file.distribution.filename, "")) for file in files if served.is_own(file)]
+    yield from _walk(served, asked, seen)
+    yield from _walk(served, rest, seen)
 
 
-def _next(served: Served, need: str) -> Iterator[tuple[File, str]]:
-    """Yield what a requirement leads to: where the lock has it, that is what its clients get; else any may be."""
-    met = served.meets(need)
-    for file in list(filter(served.is_own, met)) or met:
-        for extra in extras(need):
-            yield file, extra
-
-
-def _walk(served: Served, start: Iterable[tuple[tuple[Node, ...], File, str]], seen: set[Node]) -> Iterator[Missing]:
-    todo = deque(start)
+def _walk(served: Served, start: Iterable[tuple[File, Node]], seen: set[Node]) -> Iterator[Missing]:
+    todo: deque[tuple[tuple[Node, ...], File]] = deque(((node,), file) for file, node in start)
     while todo:
-        above, file, extra = todo.popleft()
-        node = Node(file.distribution.filename, extra)
-        if node in seen:
+        chain, file = todo.popleft()
+        if chain[-1] in seen:
             continue
-        seen.add(node)
-        chain = (*above, node)
-        for need in served.needs(file, extra):
+        seen.add(chain[-1])
+        for need in served.needs(file, chain[-1].extra):
             if not served.meets(need):
                 yield Missing(chain, need)
-            todo.extend((chain, *following) for following in _next(served, need))
+            todo.extend(((*chain, node), one) for one, node in served.leads_to(need) if node not in seen)
 
 
 def first_choice(served: Served, asked: Iterable[str]) -> str:

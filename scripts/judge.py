@@ -22,10 +22,11 @@ from scripts.target_names import for_whom
 from scripts.why import chains
 
 
-def open_report(settings: Config) -> Report:
-    """Return an empty report that knows the levels of the rules, and the waivers of the checkout."""
+def open_report(settings: Config, *, only: str = "") -> Report:
+    """Return an empty report that knows the levels of the rules, and the waivers of the checkout, or of one rule."""
     levels = {name: rule.level for name, rule in settings.policy._asdict().items()}
-    return Report({closure_check.RULE: settings.closure, **levels}, waivers.load(Path()))
+    exceptions = [one for one in waivers.load(Path()) if only in {"", one.rule}]
+    return Report({closure_check.RULE: settings.closure, **levels}, exceptions)
 
 
 def private_names(wanted: Wanted, settings: Config) -> Iterator[Finding]:

@@ -46,7 +46,8 @@ class Report:
     def stop(self) -> None:
         """Raise SystemExit where there are errors already, before anything is asked of an upstream."""
         if self._errors:
-            raise SystemExit("\n".join([*self._errors, *self._advice(), f"{len(self._errors)} errors; {_REMEDY}"]))
+            total = f"{len(self._errors)} error{'s' if self._errors[1:] else ''}; {_REMEDY}"
+            raise SystemExit("\n".join([*self._errors, *self._advice(), total]))
 
     @property
     def _errors(self) -> list[str]:
