@@ -66,6 +66,11 @@ def test_an_expression_is_never_judged_by_a_part_of_it() -> None:
     assert len(licence.text) == 500
 
 
+def test_an_expression_longer_than_any_real_one_is_a_name() -> None:
+    shown = "MIT AND " * 10
+    assert said(expression("MIT AND " * 300 + "MIT"), allow="MIT") == f"licence '{shown}…' is not allowed"
+
+
 # Expressions
 
 
