@@ -24,8 +24,9 @@ from scripts.unchecked import NotChecked
 
 Pin = tuple[str, str]
 Service = Literal["pypi", "osv", "esms"]
-# pip-audit asks for one pin after the other: runs side by side wait together. One takes half a second to start.
-_PINS_A_RUN = 50
+# pip-audit asks for one pin after the other. At a service that is far away runs side by side save time; at one that is
+# near they cost some, as each takes half a second of a processor to start.
+_PINS_A_RUN = 100
 _AT_ONCE = 4
 _MAX_TEXT = 300
 _CREDENTIALS = re.compile(r"//[^/@\s]*@")
@@ -184,7 +185,7 @@ def find(
 
     url is that of an OSV mirror's query, for the service `osv`; an empty one means the service's own. environment is
     `pip_environment`'s: its proxy and certificates are used. timeout are the seconds that an answer may keep waiting,
-    limit those that all answers to fifty pins may take. Withdrawn advisories do not count. Raises NotChecked with a
+    limit those that all answers to a hundred pins may take. Withdrawn advisories do not count. Raises NotChecked with a
     reason where pip-audit had no answer for any of them.
     """
     if url and service != "osv":

@@ -115,13 +115,20 @@ def _combined(findings: Iterable[_Finding], rank: _Rank) -> _Finding:
     return _Finding(rank, " and ".join(reasons))
 
 
-def _judge_classifier(name: str, lists: _Lists) -> _Finding:
-    """Return what the lists say of a classifier without an id, which may mean a licence that is denied."""
-    if found := _listed((name,), lists):
-        return found
+def _may_mean(name: str, entries: dict[str, str]) -> list[str]:
     family = FAMILIES.get(name)
-    denied = [entry for key, entry in lists.deny.items() if family and key.startswith(fold(family))]
-    return _Finding(_Rank.UNSURE, f"{_shown(name)} may mean {_shown(denied[0])}") if denied else _Finding(_Rank.FINE)
+    return [_shown(entry) for key, entry in entries.items() if family and key.startswith(fold(family))]
+
+
+def _judge_classifier(name: str, lists: _Lists) -> _Finding:
+    """Return what the lists say of a classifier without an id, which may mean a licence that they name."""
+    found = _listed((name,), lists)
+    if found is None:
+        denied = _may_mean(name, lists.deny)
+        return _Finding(_Rank.UNSURE, f"{_shown(name)} may mean {denied[0]}") if denied else _Finding(_Rank.FINE)
+    if found.rank is _Rank.BAD and fold(name) not in lists.deny and (meant := _may_mean(name, lists.allow)):
+        return found._replace(reason=f"{found.reason}; it may mean {meant[0]}, and is listed by its own name")
+    return found
 
 
 def _judge(licence: License, lists: _Lists) -> _Finding:

@@ -66,6 +66,11 @@ def test_an_expression_is_never_judged_by_a_part_of_it() -> None:
     assert len(licence.text) == 500
 
 
+def test_an_expression_longer_than_any_real_one_is_a_name() -> None:
+    shown = "MIT AND " * 10
+    assert said(expression("MIT AND " * 300 + "MIT"), allow="MIT") == f"licence '{shown}…' is not allowed"
+
+
 # Expressions
 
 
@@ -157,7 +162,14 @@ def test_what_spdx_does_not_know_counts_by_its_name(licence: str, allow: str, de
             "licence 'MIT License, ISC License (ISCL)': 'ISC' is not allowed",
         ),
         (["BSD License"], "bsd license", "", None),
-        (["BSD License"], "BSD-3-Clause", "", "licence 'BSD License' is not allowed"),
+        (
+            ["BSD License"],
+            "MIT, BSD-3-Clause",
+            "",
+            "licence 'BSD License' is not allowed; it may mean 'BSD-3-Clause', and is listed by its own name",
+        ),
+        (["BSD License"], "MIT", "", "licence 'BSD License' is not allowed"),
+        (["BSD License"], "BSD-3-Clause", "BSD License", "licence 'BSD License' is denied"),
         (["BSD License"], "", "GPL-3.0-only", None),
         (["BSD License"], "", "BSD-4-Clause", "not checked: licence 'BSD License' may mean 'BSD-4-Clause'"),
         (["BSD License"], "BSD License", "BSD-4-Clause", None),
