@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from packaging.markers import Marker
 from packaging.requirements import Requirement
@@ -22,6 +22,7 @@ from scripts.list_files import File
 from scripts.locks import Key
 from scripts.requirements import Line
 
+Projects = Mapping[Any, Sequence[File]]  # by normalised name
 parse = cache(Requirement)
 _specifiers = cache(SpecifierSet)
 
@@ -44,16 +45,20 @@ class Node(NamedTuple):
 
 
 class Missing(NamedTuple):
-    """A dependency that nothing meets on a target. chain leads from what a requirement names to what needs it."""
+    """A dependency that nothing meets on a target. chain leads from what a requirement names to what needs it.
+
+    Where chain is empty it is the requirement itself, and where says its place.
+    """
 
     chain: tuple[Node, ...]
     need: str
+    where: str = ""
 
 
 class Served:
     """What a target is offered, and what it sees in requirements, which are texts here."""
 
-    def __init__(self, key: Key, projects: Mapping[str, Sequence[File]]) -> None:
+    def __init__(self, key: Key, projects: Projects) -> None:
         self._key = key
         self._projects = projects
         self._tag_set = frozenset(key.target.tags)
@@ -132,6 +137,7 @@ def extras(need: str) -> list[str]:
 def missing(served: Served, roots: Sequence[Line], files: Sequence[File]) -> Iterator[Missing]:
     """Yield what nothing meets, from the requirements to all that they need, then from the lock's other files."""
     seen: set[Node] = set()
+    yield from (Missing((), need, line.where) for line in roots if not served.meets(need := str(line.requirement)))
     asked = [one for line in roots for one in served.leads_to(str(line.requirement))]
     rest = [(file, Node(file.distribution.filename, "")) for file in files if served.is_own(file)]
     yield from _walk(served, asked, seen)

@@ -66,11 +66,16 @@ class Check:
         """Return what is missing, each chain with all its targets."""
         found: dict[Gap, list[Target]] = {}
         for key, missing in self.missing.items():
-            for chain, need in missing:
-                one = self._files[chain[-1].filename].distribution
-                gap = Gap(key.set_name, tuple(map(self._label, chain)), one.name, str(one.version), need)
-                found.setdefault(gap, []).append(key.target)
+            for one in missing:
+                found.setdefault(self._gap(key, one), []).append(key.target)
         return found
+
+    def _gap(self, key: Key, missing: Missing) -> Gap:
+        if not missing.chain:
+            name = canonicalize_name(closure.parse(missing.need).name)
+            return Gap(key.set_name, (missing.where,), name, "", missing.need)
+        one = self._files[missing.chain[-1].filename].distribution
+        return Gap(key.set_name, tuple(map(self._label, missing.chain)), one.name, str(one.version), missing.need)
 
     def findings(self) -> list[Finding]:
         """Return a finding for each gap, and one for each sdist, whose dependencies nobody knows."""

@@ -16,6 +16,7 @@ from scripts.finding import Finding, about
 from scripts.list_files import File
 from scripts.locks import Key
 from scripts.offer import Offer
+from scripts.people import count
 from scripts.rules import Policy
 from scripts.unchecked import NotChecked
 
@@ -98,7 +99,7 @@ def _vulnerabilities(context: Context) -> Iterator[Finding]:
     try:
         audit = advisories.find(files, rule.service, rule.url, context.environment)
     except NotChecked as error:
-        yield Finding("vulnerabilities", "", "", f"{len(files)} versions: {error}", is_checked=False)
+        yield Finding("vulnerabilities", "", "", f"{count(len(files), 'version')}: {error}", is_checked=False)
         return
     for pin, found in audit.checked.items():
         for one in found:
