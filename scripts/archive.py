@@ -23,7 +23,7 @@ from scripts.zip_content import pieces
 from scripts.zip_layout import Entry, UnsoundError, entries, shown
 
 MAX_METADATA_BYTES = 10 * 2**20
-_LIMITS = {"METADATA": MAX_METADATA_BYTES, "WHEEL": 2**16, "RECORD": 20 * 2**20}
+_LIMITS = {"METADATA": MAX_METADATA_BYTES, "WHEEL": 2**16, "RECORD": 16 * 2**20}
 _MAX_UNPACKED_BYTES = 16 * 2**30
 # Deflate makes a thousandth of zeros, but a third of programs: only what is small may be emptier than that.
 _MAX_RATIO, _ANY_RATIO_BYTES = 100, 100 * 2**20

@@ -15,7 +15,7 @@ from typing import BinaryIO, NamedTuple
 
 STORED, DEFLATED = 0, 8
 MAX_ENTRIES = 100_000
-MAX_DIRECTORY_BYTES = 32 * 2**20
+MAX_DIRECTORY_BYTES = 16 * 2**20
 _MAX_NAME_BYTES = 1000  # Windows has 260, macOS 1024
 
 _END = struct.Struct("<4s4H2LH")
