@@ -72,8 +72,11 @@ def _checked_time(text: object) -> str | None:
 
 
 def is_time(value: object) -> bool:
-    """Whether it is a time of the past as PEP 700 writes it."""
-    return _checked_time(value) is not None
+    """Whether it is a time as PEP 700 writes it; a clock that was wrong once may have made it one of the future."""
+    try:
+        return isinstance(value, str) and bool(_TIME.fullmatch(value)) and bool(datetime.fromisoformat(value))
+    except ValueError:
+        return False
 
 
 def _printable(text: object) -> str:

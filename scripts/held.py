@@ -47,7 +47,7 @@ def hold_all(files: Mapping[str, Path], show: Callable[[str], None]) -> dict[str
     held: dict[str, Held] = {}
     for name, one in side_by_side(lambda name: hold(there[name]), sorted(there), at_once=_AT_ONCE):
         held[name] = one
-        show(f"{len(held)} of {len(there)} files read")
+        show(f"Checking: {len(held)} of {len(there)} files")
     return held
 
 

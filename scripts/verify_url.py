@@ -81,7 +81,7 @@ class _Visit:
         wanted = sorted(paths)
         for count, (_, problems) in enumerate(until(self.deadline, self.page, wanted), 1):
             self.problems += problems
-            self.show(f"{count} of {len(wanted)} pages fetched")
+            self.show(f"Fetching: {count} of {len(wanted)} pages")
 
     def listed(self, names: Iterable[str]) -> dict[str, Json]:
         """Return the files that the fetched JSON pages list, by names that can be trusted to be names."""
@@ -140,7 +140,7 @@ class _Visit:
             self.problems += fetched.problems
             held |= {name: fetched.held} if fetched.held else {}
             sidecars |= {name: fetched.sidecar} if fetched.sidecar else {}
-            self.show(f"{count} of {len(names)} files fetched")
+            self.show(f"Fetching: {count} of {len(names)} files")
         return held, sidecars
 
 
