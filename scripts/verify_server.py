@@ -113,7 +113,7 @@ def file_problems(path: str, answer: Answer) -> Iterator[Problem]:
 
 def _negotiation(server: Server, path: str) -> Iterator[Problem]:
     for accept, sent in _NEGOTIATION:
-        answer, asked = server.ask(path, accept), f"Accept: {accept}" if accept else "no Accept"
+        answer, asked = server.ask(path, accept), accept or "anything, without Accept"
         if sent is None:
             yield from answer_problems(path, answer, 406, (PLAIN,), NO_STORE, asked)
         else:
