@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from scripts.conformance_facts import Approved, project_problems, provenance_problems, sha256_in
-from scripts.conformance_links import file_problems, link_problems
+from scripts.conformance_links import file_problems, link_problems, links_of
 from scripts.conformance_simple import Forms, disagreements, parse_html, read_forms, root_problems
 from scripts.conformance_tree import pages, release_problems, tree_problems
 from scripts.held import PACKAGES, Held, faults, hold_all, with_sidecars
@@ -74,7 +74,7 @@ def _examine_project(
         *disagreements(forms),
         *project_problems(name, forms, pins, approved, held),
         *provenance_problems(forms, lambda path: _read(folder, path)),
-        *link_problems(forms.html_path, forms.document, _in_packages(listed.files.keys())),
+        *link_problems(forms.html_path, links_of(forms.document), _in_packages(listed.files.keys())),
     ]
     return listed, problems
 
@@ -86,13 +86,13 @@ def _links(folder: Path, known: Collection[str], projects: Mapping[str, _Project
         if (data := _read(folder, path)) is None:
             continue
         try:
-            document = parse_html(data)
+            links = links_of(parse_html(data))
         except ValueError:
             yield Problem(Rule.LINKS, path, "is no HTML page")
             continue
-        yield from link_problems(path, document, known)
+        yield from link_problems(path, links, known)
         if path in own:
-            yield from file_problems(path, document, own[path].files)
+            yield from file_problems(path, links, own[path].files)
 
 
 def _records(data: bytes) -> Sequence[Record] | None:
