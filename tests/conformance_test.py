@@ -269,6 +269,13 @@ LOCKS = [
         [f"{A_PEOPLE}: links {GAMMA.filename}, which is no file of the project"],
     ),
 ]
+LOCKS += [
+    Case(
+        "JSON with a file twice",
+        json_page("simple/gamma/index.json", lambda told: told["files"].append(told["files"][0])),
+        ["simple/gamma/index.json: lists gamma-3.0.tar.gz 2 times"],
+    ),
+]
 NAMES = [
     Case(
         "a root with another spelling",
@@ -587,6 +594,29 @@ def test_a_release_that_breaks_a_rule_is_named(
 ) -> None:
     case.change(published.live)
     assert told(published, capsys) == [fill(line, published.live) for line in case.said]
+
+
+def renamed(name: str) -> Callable[[Path], object]:
+    """Give GAMMA another name on its page, in both forms."""
+    return both(*(page(f"simple/gamma/index.{form}", GAMMA.filename, name) for form in ("json", "html")))
+
+
+RENAMED = {
+    "alpha-3.0.tar.gz": "is a file of alpha",
+    "gamma-4.0.tar.gz": "is of version 4.0, and its hash is locked for 3.0",
+    "gamma": "is not the name of a wheel or sdist",
+}
+
+
+@pytest.mark.parametrize(("name", "fact"), RENAMED.items())
+def test_a_file_of_another_name_is_named(
+    name: str, fact: str, published: Published, capsys: pytest.CaptureFixture[str]
+) -> None:
+    renamed(name)(published.live)
+    lines = told(published, capsys)
+    assert f"simple/gamma/index.json: {name}: {fact}" in lines
+    assert f"packages/{name}: is missing, and a page lists it" in lines
+    assert f"packages/{GAMMA.filename}: is a file that does not belong here" in lines
 
 
 # Before a release is published

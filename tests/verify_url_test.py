@@ -302,12 +302,27 @@ CASES = [
     Case(
         "another spelling that is not known",
         as_status("simple/ALPHA", 404),
-        ["simple/ALPHA: does not lead to simple/alpha/, it answers 404"],
+        ["simple/ALPHA: answers 404, and not 308", "simple/ALPHA: does not lead to simple/alpha/"],
+    ),
+    Case(
+        "another spelling without Vary",
+        having("simple/ALPHA/", Vary=None),
+        ["simple/ALPHA/: its Vary is None, and not Accept"],
+    ),
+    Case(
+        "another spelling that may be stored",
+        having("simple/ALPHA/", Cache_Control=None),
+        ["simple/ALPHA/: its Cache-Control is None, and not no-cache"],
+    ),
+    Case(
+        "a page that did not change, without Vary",
+        at(A_PAGE, lambda sent: sent.having(Vary=None) if sent.status == 304 else sent, V1_HTML),
+        [f"simple/alpha/: asked for {V1_HTML} with its own ETag: its Vary is None, and not Accept"],
     ),
     Case(
         "a page without slash that leads elsewhere",
         at("simple/alpha", lambda sent: sent.having(Location="/")),
-        ["simple/alpha: does not lead to simple/alpha/, it answers 200"],
+        ["simple/alpha: does not lead to simple/alpha/"],
     ),
     Case(
         "a project that nobody approved",
