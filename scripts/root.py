@@ -192,7 +192,9 @@ def opened_to_read(path: Path) -> Iterator[Root]:
             _wait_for_lock(file, path, fcntl.LOCK_SH)
             yield Root(path)
     except OSError as error:
-        raise SystemExit(f"PYPI_ROOT: {error.filename or path}: {error.strerror}; let this user read it") from None
+        raise SystemExit(
+            f"PYPI_ROOT: {error.filename or path}: {error.strerror}; mend that, then run make verify again"
+        ) from None
 
 
 def remove(path: Path) -> None:

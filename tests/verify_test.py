@@ -137,3 +137,10 @@ def test_a_run_that_publishes_is_waited_for(published: Published) -> None:
         0,
         f"{published.root}: verified {published.live.name}: 3 projects, 4 files\n",
     )
+
+
+def test_a_folder_without_its_pool_is_refused(published: Published) -> None:
+    (published.root / "packages").rename(published.root / "elsewhere")
+    assert refusal(published) == (
+        f"PYPI_ROOT: {published.root}/packages: No such file or directory; mend that, then run make verify again"
+    )
