@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from scripts.conformance_facts import Approved, project_problems, provenance_problems, sha256_in
-from scripts.conformance_links import file_problems, link_problems
+from scripts.conformance_links import file_problems, link_problems, links_of
 from scripts.conformance_simple import Forms, disagreements, parse_html, read_forms, root_problems
 from scripts.conformance_tree import pages, release_problems, tree_problems
 from scripts.held import PACKAGES, Held, faults, hold_all, with_sidecars
@@ -53,40 +53,46 @@ def _listed(forms: Forms) -> _Project:
     return _Project(files, frozenset(str(file.get("filename")) for file in forms.files if "provenance" in file))
 
 
+def _as_approved(folder: Path, pins: Collection[str], held: Mapping[str, Held]) -> _Project:
+    """Say what a project's page that cannot be read should list, so that one damaged page is one problem."""
+    files = {name: one.sha256 for name, one in held.items() if one.sha256 in pins}
+    return _Project(files, frozenset(name for name in files if is_file(folder / "provenance" / f"{name}.json")))
+
+
 def _examine_project(
     folder: Path, name: str, pins: Mapping[str, Pin], approved: Approved, held: Mapping[str, Held]
 ) -> tuple[_Project, list[Problem]]:
     """Examine both forms of a project's page; one that is not there is for others to name."""
     in_json, in_html = (_read(folder, f"simple/{name}/index.{form}") for form in ("json", "html"))
     if in_json is None or in_html is None:
-        return _Project(), []
+        return _as_approved(folder, pins, held), []
     forms = read_forms(name, in_json, in_html)
     if not isinstance(forms, Forms):
-        return _Project(), forms
+        return _as_approved(folder, pins, held), forms
     listed = _listed(forms)
     problems = [
         *disagreements(forms),
         *project_problems(name, forms, pins, approved, held),
         *provenance_problems(forms, lambda path: _read(folder, path)),
-        *link_problems(forms.html_path, forms.document, _in_packages(listed.files.keys())),
+        *link_problems(forms.html_path, links_of(forms.document), _in_packages(listed.files.keys())),
     ]
     return listed, problems
 
 
-def _people(folder: Path, known: Collection[str], projects: Mapping[str, _Project]) -> Iterator[Problem]:
-    """Follow the links of the pages for people."""
+def _links(folder: Path, known: Collection[str], projects: Mapping[str, _Project]) -> Iterator[Problem]:
+    """Follow the links of the pages for people, and of the one that lists all projects."""
     own = {f"project/{name}/index.html": listed for name, listed in projects.items()}
-    for path in ("index.html", "changes/index.html", "not-here.html", *own):
+    for path in ("index.html", "changes/index.html", "not-here.html", "simple/index.html", *own):
         if (data := _read(folder, path)) is None:
             continue
         try:
-            document = parse_html(data)
+            links = links_of(parse_html(data))
         except ValueError:
             yield Problem(Rule.LINKS, path, "is no HTML page")
             continue
-        yield from link_problems(path, document, known)
+        yield from link_problems(path, links, known)
         if path in own:
-            yield from file_problems(path, document, own[path].files)
+            yield from file_problems(path, links, own[path].files)
 
 
 def _records(data: bytes) -> Sequence[Record] | None:
@@ -135,10 +141,10 @@ def examine(folder: Path, approved: Approved, held: Mapping[str, Held], show: Sh
     for count, name in enumerate(sorted(pins), 1):
         projects[name], found = _examine_project(folder, name, pins[name], approved, held)
         problems += found
-        show(f"{count} of {len(pins)} projects compared")
+        show(f"Checking: {count} of {len(pins)} projects")
     files = {name: sha256 for listed in projects.values() for name, sha256 in listed.files.items()}
     expected = pages(pins, (name for listed in projects.values() for name in listed.with_provenance))
-    problems += _people(folder, expected | _in_packages(files.keys()), projects)
+    problems += _links(folder, expected | _in_packages(files.keys()), projects)
     problems += _lists(folder, files, held)
     roots = [_read(folder, f"simple/index.{form}") for form in ("json", "html")]
     if roots[0] is not None and roots[1] is not None:

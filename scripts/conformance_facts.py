@@ -118,7 +118,7 @@ def _file(
             yield Rule.FACTS, f"its {key} is {file.get(key)}, and not {promised}"
     for key in ("upload-time", "_approved"):
         if key in file and not is_time(file[key]):
-            yield Rule.FACTS, f"its {key} is {file[key]}, which is no time of the past in UTC"
+            yield Rule.FACTS, f"its {key} is {file[key]}, which is no time as PEP 700 writes it"
     if file.get("yanked") == "":
         yield Rule.FACTS, "its yanked is empty, which PEP 691 does not count as a yank"
     if filename in held:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from urllib.parse import unquote, urlsplit
 
 from lxml import html
@@ -12,6 +12,7 @@ from scripts.held import PACKAGES
 from scripts.people import TOP
 from scripts.problem import Problem, Rule
 
+Link = tuple[html.HtmlElement, str]
 _FOREIGN = {"http", "https", "mailto"}
 
 
@@ -37,9 +38,14 @@ def _is_other_site(path: str, element: html.HtmlElement, link: str) -> bool:
     return link.partition(":")[0] in _FOREIGN
 
 
-def link_problems(path: str, document: html.HtmlElement, known: Collection[str]) -> Iterator[Problem]:
+def links_of(document: html.HtmlElement) -> list[Link]:
+    """Return all links of a page, those of images and scripts too."""
+    return [(element, link) for element, _, link, _ in document.iterlinks()]
+
+
+def link_problems(path: str, links: Iterable[Link], known: Collection[str]) -> Iterator[Problem]:
     """Name the links of a page that do not lead to what is known, and those that leave the index."""
-    for element, _, link, _ in document.iterlinks():
+    for element, link in links:
         if _is_other_site(path, element, link):
             continue
         target = _target(path, link.removeprefix(TOP))
@@ -49,9 +55,9 @@ def link_problems(path: str, document: html.HtmlElement, known: Collection[str])
             yield Problem(Rule.LINKS, path, f"links {link}, which is not there")
 
 
-def file_problems(path: str, document: html.HtmlElement, files: Collection[str]) -> Iterator[Problem]:
+def file_problems(path: str, links: Iterable[Link], files: Collection[str]) -> Iterator[Problem]:
     """Compare the files that a project's page for people links with those that it should."""
-    targets = {_target(path, link) or "" for _, _, link, _ in document.iterlinks()}
+    targets = {_target(path, link) or "" for _, link in links}
     linked = {target.removeprefix(f"{PACKAGES}/") for target in targets if target.startswith(f"{PACKAGES}/")}
     linked = {name for name in linked if not name.endswith(".metadata")}
     for name in linked - set(files):

@@ -19,7 +19,7 @@ from scripts.problem import Problem, Rule
 from scripts.simple_json import API_VERSION
 from scripts.upstream import parse_page
 
-_BASE = "https://index.invalid/simple/"
+_TOP = "https://index.invalid/"
 _JSON, _HTML = "application/json", "text/html"
 
 
@@ -60,12 +60,13 @@ def parse_html(data: bytes) -> html.HtmlElement:
 
 def read_forms(name: str, in_json: bytes, in_html: bytes) -> Forms | list[Problem]:
     """Read a project's page; what cannot be read is a problem."""
-    folder, url = f"simple/{name}", f"{_BASE}{name}/"
+    folder, url = f"simple/{name}", f"{_TOP}simple/{name}/"
+    path = f"{folder}/index.json"
     try:
-        path, seen = f"{folder}/index.json", parse_page(name, _JSON, in_json, url)
-        page = json.loads(in_json)
-        path, seen_html = f"{folder}/index.html", parse_page(name, _HTML, in_html, url)
-        return Forms(folder, page, parse_html(in_html), seen.files, seen_html.files)
+        seen_in_json = parse_page(name, _JSON, in_json, url)
+        path = f"{folder}/index.html"
+        seen_in_html = parse_page(name, _HTML, in_html, url)
+        return Forms(folder, json.loads(in_json), parse_html(in_html), seen_in_json.files, seen_in_html.files)
     except Exception:  # what the parsers raise for a page that is none is not documented
         return [Problem(Rule.FORMS, path, "is no page of the Simple API")]
 
@@ -118,12 +119,12 @@ def _status(forms: Forms) -> Iterator[Problem]:
 def _seen(one: DistributionPackage) -> Mapping[str, object]:
     """Return what a client that reads either form knows of a file."""
     return {
-        "URL": one.url.removeprefix(_BASE),
+        "URL": one.url.removeprefix(_TOP),
         "sha256": one.digests.get("sha256"),
         "requires-python": one.requires_python,
         "core-metadata": (one.metadata_digests or {}).get("sha256"),
         "yanked": (one.yanked_reason or True) if one.is_yanked else False,
-        "provenance": one.provenance_url,
+        "provenance": one.provenance_url and one.provenance_url.removeprefix(_TOP),
     }
 
 

@@ -47,7 +47,7 @@ def hold_all(files: Mapping[str, Path], show: Callable[[str], None]) -> dict[str
     held: dict[str, Held] = {}
     for name, one in side_by_side(lambda name: hold(there[name]), sorted(there), at_once=_AT_ONCE):
         held[name] = one
-        show(f"{len(held)} of {len(there)} files read")
+        show(f"Checking: {len(held)} of {len(there)} files")
     return held
 
 
@@ -61,7 +61,7 @@ def faults(held: Mapping[str, Held]) -> Iterator[Problem]:
 def wrong_sidecars(held: Mapping[str, Held], digests: Mapping[str, str]) -> Iterator[Problem]:
     """Name each sidecar that is not, byte for byte, its wheel's METADATA (PEP 658); digests are theirs, by wheel."""
     for name, digest in digests.items():
-        if name in held and not held[name].fault and held[name].metadata != digest:
+        if name in held and held[name].metadata not in {None, digest}:
             yield Problem(Rule.FILES, f"{PACKAGES}/{name}.metadata", "is not the METADATA that its wheel holds")
 
 

@@ -19,7 +19,7 @@ from pip._internal.utils.misc import redact_auth_from_url
 _LOOPBACK = re.compile(r"localhost|127(\.\d+){3}|::1")
 _KEPT = ("index-url", "proxy", "cert", "client-cert", "timeout")
 _ALIASES = {"default-timeout": "timeout", "pypi-url": "index-url"}
-_NOWHERE = "https://localhost/"
+_NOWHERE = "https://localhost/"  # in place of pip's own index-url, which does not count for a server of ours
 _SECONDS = re.compile(r"\d+(\.\d+)?")
 # pip reads [global] first, then its command's own section, then the environment: the last one wins.
 _SECTIONS = ("global", "download", ":env:")

@@ -182,7 +182,7 @@ def opened(path: Path) -> Iterator[Root]:
 def opened_to_read(path: Path) -> Iterator[Root]:
     """Hold a shared folder as it is, which may be read-only: no run publishes to it meanwhile.
 
-    Raises SystemExit where the folder is not ours.
+    Raises SystemExit where the folder is not ours or cannot be read.
     """
     marker = path / _MARKER
     if not is_file(marker):
@@ -191,8 +191,10 @@ def opened_to_read(path: Path) -> Iterator[Root]:
         with marker.open(encoding="utf-8", errors="replace") as file:
             _wait_for_lock(file, path, fcntl.LOCK_SH)
             yield Root(path)
-    except PermissionError as error:
-        raise SystemExit(f"PYPI_ROOT: {error.filename or path}: {error.strerror}; let this user read it") from None
+    except OSError as error:
+        raise SystemExit(
+            f"PYPI_ROOT: {error.filename or path}: {error.strerror}; mend that, then run make verify again"
+        ) from None
 
 
 def remove(path: Path) -> None:

@@ -113,25 +113,27 @@ def file_problems(path: str, answer: Answer) -> Iterator[Problem]:
 
 def _negotiation(server: Server, path: str) -> Iterator[Problem]:
     for accept, sent in _NEGOTIATION:
-        answer, asked = server.ask(path, accept), f"Accept: {accept}" if accept else "no Accept"
+        answer, asked = server.ask(path, accept), accept or "anything, without Accept"
         if sent is None:
             yield from answer_problems(path, answer, 406, (PLAIN,), NO_STORE, asked)
         else:
             yield from page_problems(path, answer, (sent,), asked)
 
 
-def _revalidation(server: Server, path: str, accept: str) -> Iterator[Problem]:
+def _revalidation(server: Server, path: str, accept: str, cache: str) -> Iterator[Problem]:
     etag = server.ask(path, accept).fields.get("ETag", "")
-    if etag and (again := server.ask(path, accept, etag=etag)).status != 304:
-        yield Problem(Rule.SERVER, path, f"asked for {accept} with its own ETag: answers {again.status}, and not 304")
+    if etag:
+        again = server.ask(path, accept, etag=etag)
+        yield from answer_problems(path, again, 304, (), cache, f"{accept} with its own ETag")
 
 
 def _spellings(server: Server, project: str) -> Iterator[Problem]:
     other = project.upper().replace("-", "_")
     for path in (f"simple/{project}", f"simple/{other}/", f"simple/{other}"):
-        answer, page = server.ask(path, JSON, redirects=True), f"{server.top}simple/{project}/"
-        if answer.status != 200 or answer.url != page:
-            yield Problem(Rule.SERVER, path, f"does not lead to simple/{project}/, it answers {answer.status}")
+        yield from answer_problems(path, server.ask(path, JSON), 308, (), NO_CACHE)
+        answer, page = server.ask(path, JSON, redirects=True), f"simple/{project}/"
+        if answer.url != f"{server.top}{page}":
+            yield Problem(Rule.SERVER, path, f"does not lead to {page}")
 
 
 def _absent(server: Server, names: Collection[str]) -> Iterator[Problem]:
@@ -149,9 +151,10 @@ def probe(server: Server, projects: Collection[str], files: Collection[str]) -> 
     for path in pages:
         yield from _negotiation(server, path)
         for accept in (JSON, HTML, "text/html"):
-            yield from _revalidation(server, path, accept)
-    for path in ("", *(f"packages/{name}" for name in sorted(files)[:1])):
-        yield from _revalidation(server, path, "*/*")
+            yield from _revalidation(server, path, accept, NO_CACHE)
+    yield from _revalidation(server, "", "*/*", NO_CACHE)
+    for name in sorted(files)[:1]:
+        yield from _revalidation(server, f"packages/{name}", "*/*", A_YEAR)
     for name in sorted(projects)[:1]:
         yield from _spellings(server, name)
     yield from _absent(server, projects)

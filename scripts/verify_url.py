@@ -11,7 +11,7 @@ import json
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -81,7 +81,7 @@ class _Visit:
         wanted = sorted(paths)
         for count, (_, problems) in enumerate(until(self.deadline, self.page, wanted), 1):
             self.problems += problems
-            self.show(f"{count} of {len(wanted)} pages fetched")
+            self.show(f"Fetching: {count} of {len(wanted)} pages")
 
     def listed(self, names: Iterable[str]) -> dict[str, Json]:
         """Return the files that the fetched JSON pages list, by names that can be trusted to be names."""
@@ -135,12 +135,15 @@ class _Visit:
         names = sorted(name for name, file in listed.items() if sha256_in(file) in hashes)
         held: dict[str, Held] = {}
         sidecars: dict[str, str] = {}
-        work: Callable[[str], _Fetched] = lambda name: self.file(name, listed[name].get("size"))  # noqa: E731
-        for count, (name, fetched) in enumerate(until(self.deadline, work, names), 1):
+
+        def fetch(name: str) -> _Fetched:
+            return self.file(name, listed[name].get("size"))
+
+        for count, (name, fetched) in enumerate(until(self.deadline, fetch, names), 1):
             self.problems += fetched.problems
             held |= {name: fetched.held} if fetched.held else {}
             sidecars |= {name: fetched.sidecar} if fetched.sidecar else {}
-            self.show(f"{count} of {len(names)} files fetched")
+            self.show(f"Fetching: {count} of {len(names)} files")
         return held, sidecars
 
 

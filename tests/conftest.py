@@ -69,10 +69,10 @@ def upstream() -> Iterator[Upstream]:
 
 @pytest.fixture
 def checkout(tmp_path: Path, upstream: Upstream, monkeypatch: pytest.MonkeyPatch) -> Checkout:
-    """An empty checkout, which is the current folder, for Python 3.12 on glibc 2.28."""
+    """An empty checkout, which is the current folder, for Python 3.12 on glibc 2.28; needs may be met by nothing."""
     path = tmp_path / "checkout"
     path.mkdir()
     monkeypatch.chdir(path)
     result = Checkout(path, upstream)
-    result.write(packages_yaml='python_versions: ["3.12"]\nplatforms: [manylinux_2_28_x86_64]\n')
+    result.write(packages_yaml='python_versions: ["3.12"]\nplatforms: [manylinux_2_28_x86_64]\nclosure: off\n')
     return result

@@ -1,0 +1,146 @@
+"""scripts/verify.py: `make verify` on a shared folder, in its words and its exit status."""
+
+from __future__ import annotations
+
+import fcntl
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from approved import approve
+from index_test import tree
+from project import copy_of_project, environment, make
+from published import ALPHA, BETA, GAMMA, YANKED, Published, publish
+from upstream import Upstream
+
+from scripts import CODE, verify
+
+CONFIG = 'python_versions: ["3.12"]\nplatforms: [manylinux_2_28_x86_64]\n'
+
+
+@pytest.fixture(scope="module")
+def original(tmp_path_factory: pytest.TempPathFactory) -> Published:
+    return publish(tmp_path_factory.mktemp("original"))
+
+
+@pytest.fixture
+def published(original: Published, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Published:
+    copy = original.copy(tmp_path)
+    monkeypatch.chdir(copy.checkout)
+    return copy
+
+
+def refusal(published: Published, *options: str) -> str:
+    with pytest.raises(SystemExit) as caught:
+        verify.main([f"--root={published.root}", *options])
+    return str(caught.value)
+
+
+def test_make_verify_says_what_it_verified_and_what_is_wrong(tmp_path: Path, upstream: Upstream) -> None:
+    project = copy_of_project(tmp_path / "a checkout", without=("locks/",))
+    upstream.add(ALPHA)
+    (project / "requirements.in").write_text("alpha==1.0\n")
+    (project / "packages.yaml").write_text(CONFIG)
+    make(project, "lock", "index", f"UPSTREAM={upstream.url}", f"CADDY={sys.executable}")
+    release = (project / "pypi/web").readlink().name
+    done = make(project, "verify")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", f"pypi: verified {release}: 1 projects, 1 files\n")
+    (project / "pypi/packages/x").write_text("")
+    (project / "pypi/web/site.js.etag").unlink()
+    done = make(project, "verify")
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[:-1] == [
+        "pypi/packages/x: is a file that does not belong here; run make index",
+        f"pypi/releases/{release}/site.js.etag: is missing, a file; run make index",
+    ]
+    assert make(project, "index", "verify", f"UPSTREAM={upstream.url}", f"CADDY={sys.executable}").returncode == 0
+
+
+def test_make_index_publishes_no_page_that_links_nothing(tmp_path: Path, upstream: Upstream) -> None:
+    project = copy_of_project(tmp_path / "checkout", without=("locks/",))
+    upstream.add(ALPHA)
+    (project / "requirements.in").write_text("alpha==1.0\n")
+    (project / "packages.yaml").write_text(CONFIG)
+    page = project / "web/changes.html"
+    page.write_text(page.read_text().replace("<h1>What changed</h1>", '<h1><a href="gone/">What changed</a></h1>'))
+    done = make(project, "lock", "index", f"UPSTREAM={upstream.url}", f"CADDY={sys.executable}")
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[1:-1] == [
+        "changes/index.html: links gone/, which is not there; nothing is published; "
+        "this should not happen, report it with this line"
+    ]
+    assert not (project / "pypi/web").is_symlink()
+    assert list((project / "pypi/packages").iterdir()) == []
+
+
+def test_what_was_approved_since_is_missing(published: Published, capsys: pytest.CaptureFixture[str]) -> None:
+    approve(ALPHA, BETA, GAMMA)
+    assert verify.main([f"--root={published.root}"]) == 1
+    release = f"{published.root}/releases/{published.live.name}"
+    assert capsys.readouterr().err.splitlines() == [
+        f"{release}/simple/alpha/index.json: lists {YANKED.filename}, whose sha256 stands in no lock: {YANKED.sha256}; "
+        "run make index"
+    ]
+
+
+def test_a_stale_lock_is_an_error(published: Published) -> None:
+    Path("requirements.in").write_text("alpha==1.1\n")
+    assert refusal(published) == (
+        "locks/requirements/3.12-manylinux_2_28_x86_64.txt: stale, "
+        "the requirements or packages.yaml changed since; run make lock"
+    )
+
+
+def test_a_folder_that_is_not_ours_is_refused(published: Published, tmp_path: Path) -> None:
+    nowhere = Published(published.checkout, tmp_path / "nowhere")
+    assert refusal(nowhere) == f"PYPI_ROOT: {nowhere.root} holds no release of ours; run make index"
+
+
+def test_a_folder_without_a_release_is_refused(published: Published) -> None:
+    (published.root / "web").unlink()
+    assert refusal(published) == f"{published.root}/web: nothing is published there; run make index"
+
+
+def test_nothing_is_written(published: Published) -> None:
+    marker = published.root / ".pypi-index"
+    before = (tree(published.root), marker.read_bytes(), marker.stat().st_mtime_ns)
+    for path in (published.root, *published.root.rglob("*")):
+        if not path.is_symlink():
+            path.chmod(0o555 if path.is_dir() else 0o444)
+    try:
+        assert verify.main([f"--root={published.root}"]) == 0
+        assert (tree(published.root), marker.read_bytes(), marker.stat().st_mtime_ns) == before
+    finally:
+        for path in (published.root, *published.root.rglob("*")):
+            if path.is_dir() and not path.is_symlink():
+                path.chmod(0o755)
+
+
+def test_a_run_that_publishes_is_waited_for(published: Published) -> None:
+    command = (sys.executable, "-m", "scripts.verify", f"--root={published.root}")
+    with (published.root / ".pypi-index").open("r+") as marker:
+        fcntl.flock(marker, fcntl.LOCK_EX)
+        marker.write("pypi-index, layout 1\nprocess 7 on a machine\n")
+        marker.truncate()
+        marker.flush()
+        process = subprocess.Popen(
+            command,
+            env=environment(PYTHONPATH=str(CODE)),
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        assert process.stderr is not None
+        assert process.stderr.readline() == f"{published.root}: waiting for process 7 on a machine\n"
+    _, rest = process.communicate()
+    assert (process.returncode, rest) == (
+        0,
+        f"{published.root}: verified {published.live.name}: 3 projects, 4 files\n",
+    )
+
+
+def test_a_folder_without_its_pool_is_refused(published: Published) -> None:
+    (published.root / "packages").rename(published.root / "elsewhere")
+    assert refusal(published) == (
+        f"PYPI_ROOT: {published.root}/packages: No such file or directory; mend that, then run make verify again"
+    )
