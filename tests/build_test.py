@@ -97,7 +97,7 @@ def test_sidecars_are_metadata_s_exact_bytes(checkout: Checkout, upstream: Upstr
 def test_an_sdist_has_no_sidecar(checkout: Checkout, upstream: Upstream) -> None:
     one = upstream.add(sdist("alpha", "1.0"))
     checkout.write(
-        packages_yaml='python_versions: ["3.12"]\nplatforms: [manylinux_2_28_x86_64]\nallow_sdists: [alpha]\n'
+        packages_yaml='python_versions: ["3.12"]\nplatforms: [manylinux_2_28_x86_64]\nclosure: off\nallow_sdists: [alpha]\n'
     )
     approve(one)
     checkout.index()

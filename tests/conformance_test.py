@@ -22,7 +22,7 @@ from scripts import verify
 from scripts.build import build, seal, validator
 from scripts.facts import time_text
 from scripts.fetch import fetch
-from scripts.index import read_wanted
+from scripts.gather import read_approved
 from scripts.list_files import list_files
 from scripts.offer import Offer
 from scripts.publish import next_moment
@@ -624,9 +624,9 @@ def test_a_file_of_another_name_is_named(
 
 def publish_broken(checkout: Checkout, upstream: Upstream, folder: Path, change: Callable[[Path], object]) -> str:
     """Do what `make index` does, with a site that was changed once it was built; return how that ends."""
-    wanted = read_wanted()
+    settings, wanted = read_approved()
     with opened(checkout.root) as root:
-        found = fetch(root, wanted, (), upstream_url=upstream.url, timeout=60)
+        found = fetch(root, wanted, settings, upstream_url=upstream.url, timeout=60)
         moment = next_moment(root)
         offer = Offer(list_files(root, found, wanted, time_text(moment)))
         build(offer, folder)

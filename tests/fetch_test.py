@@ -29,7 +29,7 @@ ALPHA = wheel("alpha", "1.0")
 BETA = wheel("beta", "2.0")
 TARGET = "3.12-manylinux_2_28_x86_64"
 LOCK = f"locks/requirements/{TARGET}.txt"
-SDISTS = 'python_versions: ["3.12"]\nplatforms: [manylinux_2_28_x86_64]\nallow_sdists: [alpha]\n'
+SDISTS = 'python_versions: ["3.12"]\nplatforms: [manylinux_2_28_x86_64]\nclosure: off\nallow_sdists: [alpha]\n'
 
 
 def live(checkout: Checkout) -> dict[str, bytes]:
@@ -60,7 +60,9 @@ def test_wheels_for_other_machines_are_fetched(checkout: Checkout, upstream: Ups
     files = [upstream.add(wheel("gamma", "1.0", tag=tag)) for tag in tags.values()]
     pythons, platforms = zip(*(target.split("-", 1) for target in tags), strict=True)
     for python, platform, one in zip(pythons, platforms, files, strict=True):
-        checkout.write("gamma==1.0\n", packages_yaml=f'python_versions: ["{python}"]\nplatforms: [{platform}]\n')
+        checkout.write(
+            "gamma==1.0\n", packages_yaml=f'python_versions: ["{python}"]\nplatforms: [{platform}]\nclosure: off\n'
+        )
         shutil.rmtree("locks", ignore_errors=True)
         approve_only(one)
         checkout.index()
@@ -86,7 +88,9 @@ def test_two_versions_of_a_project_in_one_lock_are_fetched(checkout: Checkout, u
 
 def test_a_file_for_many_targets_is_fetched_once(checkout: Checkout, upstream: Upstream) -> None:
     upstream.add(ALPHA)
-    checkout.write(packages_yaml='python_versions: ["3.11", "3.12"]\nplatforms: [win_amd64, macosx_14_0_arm64]\n')
+    checkout.write(
+        packages_yaml='python_versions: ["3.11", "3.12"]\nplatforms: [win_amd64, macosx_14_0_arm64]\nclosure: off\n'
+    )
     approve(ALPHA)
     checkout.index()
     assert upstream.file_requests() == [ALPHA.filename]
@@ -313,7 +317,9 @@ def test_what_arrived_is_kept_and_not_asked_for_again(checkout: Checkout, upstre
 
 
 def test_everything_that_is_missing_is_in_one_list(checkout: Checkout, upstream: Upstream) -> None:
-    checkout.write(packages_yaml='python_versions: ["3.12"]\nplatforms: [manylinux_2_28_x86_64, win_amd64]\n')
+    checkout.write(
+        packages_yaml='python_versions: ["3.12"]\nplatforms: [manylinux_2_28_x86_64, win_amd64]\nclosure: off\n'
+    )
     old, new = wheel("epsilon", "1.0"), wheel("epsilon", "1.1")
     gone, wrong = wheel("gone", "1.0"), wheel("wrong", "1.0")
     linux = upstream.add(wheel("zeta", "1.0", tag="cp312-cp312-manylinux_2_17_x86_64"))

@@ -35,7 +35,7 @@ def test_a_line_says_what_is_true_of_a_file(checkout: Checkout, upstream: Upstre
     for each in (BETA, ALPHA):
         upstream.add(each)
     checkout.write(
-        packages_yaml='python_versions: ["3.12"]\nplatforms: [manylinux_2_28_x86_64]\nallow_sdists: [gamma]\n'
+        packages_yaml='python_versions: ["3.12"]\nplatforms: [manylinux_2_28_x86_64]\nclosure: off\nallow_sdists: [gamma]\n'
     )
     approve(BETA, one, ALPHA)
     checkout.index()
@@ -246,7 +246,7 @@ def test_an_sdist_that_dumb_pypi_would_put_on_another_page_is_refused(checkout: 
         archive.addfile(info, io.BytesIO(metadata))
     one = upstream.add(Distribution("alpha-beta-1.tar.gz", data.getvalue(), metadata))
     checkout.write(
-        packages_yaml='python_versions: ["3.12"]\nplatforms: [manylinux_2_28_x86_64]\nallow_sdists: [alpha-beta]\n'
+        packages_yaml='python_versions: ["3.12"]\nplatforms: [manylinux_2_28_x86_64]\nclosure: off\nallow_sdists: [alpha-beta]\n'
     )
     approve(one)
     assert refusal(checkout) == (
@@ -255,7 +255,9 @@ def test_an_sdist_that_dumb_pypi_would_put_on_another_page_is_refused(checkout: 
 
 
 def test_one_name_with_two_hashes_is_refused(checkout: Checkout, upstream: Upstream) -> None:
-    checkout.write(packages_yaml='python_versions: ["3.11", "3.12"]\nplatforms: [manylinux_2_28_x86_64]\n')
+    checkout.write(
+        packages_yaml='python_versions: ["3.11", "3.12"]\nplatforms: [manylinux_2_28_x86_64]\nclosure: off\n'
+    )
     first, second = ALPHA, wheel("alpha", "1.0", files={"alpha.py": b"# swapped\n"})
     upstream.add(first)
     approve(first)

@@ -26,7 +26,7 @@ from scripts.facts import Memory
 from scripts.root import opened
 
 PROVENANCE = b'{"version": 1, "attestation_bundles": [{"publisher": {"kind": "GitHub"}, "attestations": [{}]}]}'
-SDISTS = 'python_versions: ["3.12"]\nplatforms: [manylinux_2_28_x86_64]\nallow_sdists: [alpha, gamma]\n'
+SDISTS = 'python_versions: ["3.12"]\nplatforms: [manylinux_2_28_x86_64]\nclosure: off\nallow_sdists: [alpha, gamma]\n'
 ALPHA = wheel("alpha", "1.0", requires_python=">=3.8,<4", requires=["beta"])
 BETA = wheel("beta", "2.0")
 BASE = "https://index.example/prefix/simple/"
@@ -79,7 +79,9 @@ def test_a_json_page_says_all_that_the_specification_names(checkout: Checkout, u
     upstream.add(ALPHA, provenance=PROVENANCE)
     upstream.add(wheel("alpha", "0.9"), yanked="old")
     upstream.statuses["alpha"] = {"status": "deprecated", "reason": "use beta"}
-    checkout.write(packages_yaml='python_versions: ["3.11", "3.12"]\nplatforms: [manylinux_2_28_x86_64]\n')
+    checkout.write(
+        packages_yaml='python_versions: ["3.11", "3.12"]\nplatforms: [manylinux_2_28_x86_64]\nclosure: off\n'
+    )
     approve(ALPHA, wheel("alpha", "0.9"))
     checkout.index()
     old = wheel("alpha", "0.9")
