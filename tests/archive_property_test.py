@@ -112,7 +112,7 @@ def test_the_good_wheel_passes_and_both_readers_find_it_whole(tmp_path: Path) ->
     assert by_the_directory(GOOD) == FILES == dict(from_the_front(GOOD))
 
 
-@settings(quiet, max_examples=1500)
+@settings(quiet, max_examples=800)
 @given(steps())
 def test_what_passes_after_damage_is_the_same_to_every_reader(damage: list[Step]) -> None:
     data = GOOD
@@ -143,7 +143,7 @@ def liars(draw: st.DrawFn) -> bytes:
     return zipped(members, before=pieces["before"], gap=pieces["gap"], comment=pieces["comment"], end=draw(ends))
 
 
-@settings(quiet, max_examples=1000)
+@settings(quiet, max_examples=500)
 @given(liars())
 def test_what_passes_from_a_liar_is_the_same_to_every_reader(data: bytes) -> None:
     with tempfile.TemporaryDirectory() as folder:

@@ -13,6 +13,7 @@ import pytest
 from approved import approve, approve_only, missing
 from conftest import Checkout
 from distributions import Distribution, core_metadata, sdist, wheel
+from hostile import Member, alpha, zipped
 from index_test import refusal, tree
 from upstream import Upstream
 
@@ -205,6 +206,16 @@ def test_a_wheel_that_pip_refuses_is_named_with_a_plain_reason(
 ) -> None:
     assert refused(checkout, upstream, bad) == missing(
         f"alpha 1.0 (locks/requirements/3.12-manylinux_2_28_x86_64.txt): {fact}", of=2
+    )
+
+
+def test_a_wheel_that_pip_takes_and_another_system_reads_differently_is_refused(
+    checkout: Checkout, upstream: Upstream
+) -> None:
+    twins = Distribution(NAME, zipped(alpha(Member("Alpha.py"))), core_metadata("alpha", "1.0"))
+    assert refused(checkout, upstream, twins) == (
+        f"alpha 1.0: {NAME} holds 'alpha.py' and 'Alpha.py', which some systems install in one place; "
+        "take another version"
     )
 
 
