@@ -92,11 +92,16 @@ def parse_filename(filename: str) -> tuple[NormalizedName, Version]:
         raise ValueError(f"{filename!r} is not the name of a wheel or sdist ({error})") from None
 
 
-def read(path: Path, sha256: str) -> Distribution:
-    """Read one wheel or sdist; raises ValueError with a sentence where it does not hold what its name says."""
+def read(path: Path, sha256: str, *, is_sound: bool = False) -> Distribution:
+    """Read one wheel or sdist; raises ValueError with a sentence where it does not hold what its name says.
+
+    is_sound: these bytes were checked before, and need not be unpacked again to read what they say.
+    """
     filename = path.name
     name, version = parse_filename(filename)
     try:
+        if not is_sound and filename.endswith(".whl"):
+            archive.check(path)
         member, data = _read_wheel(path) if filename.endswith(".whl") else _read_sdist(path)
     except _UNSOUND as error:
         raise ValueError(f"{filename} is not a sound archive: {error}") from None
@@ -117,7 +122,6 @@ def read(path: Path, sha256: str) -> Distribution:
 
 
 def _read_wheel(path: Path) -> tuple[str, bytes]:
-    archive.check(path)
     with zipfile.ZipFile(path) as opened:
         member = next(name for name in opened.namelist() if _METADATA.fullmatch(name))
         return member, _zip_member(path, opened, member)

@@ -22,6 +22,7 @@ from upstream import Upstream
 
 from scripts.build import PRECOMPRESSED_BYTES, build, seal
 
+YAML = 'python_versions: ["3.12"]\nplatforms: [manylinux_2_28_x86_64]\nclosure: off\n'
 FILES = [
     wheel("alpha", "1.0", requires_python=">=3.8,<4", requires=["beta"]),
     wheel("alpha", "2.0"),
@@ -96,9 +97,7 @@ def test_sidecars_are_metadata_s_exact_bytes(checkout: Checkout, upstream: Upstr
 
 def test_an_sdist_has_no_sidecar(checkout: Checkout, upstream: Upstream) -> None:
     one = upstream.add(sdist("alpha", "1.0"))
-    checkout.write(
-        packages_yaml='python_versions: ["3.12"]\nplatforms: [manylinux_2_28_x86_64]\nclosure: off\nallow_sdists: [alpha]\n'
-    )
+    checkout.write(packages_yaml=f"{YAML}allow_sdists: [alpha]\n")
     approve(one)
     checkout.index()
     assert [path.name for path in (checkout.root / "packages").iterdir()] == [one.filename]

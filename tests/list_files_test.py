@@ -19,6 +19,7 @@ from upstream import Upstream
 
 ALPHA = wheel("alpha", "1.0", requires=["beta>=1", 'gamma; extra == "e"'], requires_python=">=3.8,<4")
 BETA = wheel("beta", "2.0")
+YAML = 'python_versions: ["3.12"]\nplatforms: [manylinux_2_28_x86_64]\nclosure: off\n'
 NAME, INFO = "alpha-1.0-py3-none-any.whl", "alpha-1.0.dist-info/METADATA"
 UPLOADED = 1704164645  # 2024-01-02T03:04:05Z, as the tests' upstream says
 
@@ -35,9 +36,7 @@ def test_a_line_says_what_is_true_of_a_file(checkout: Checkout, upstream: Upstre
     one = upstream.add(sdist("gamma", "3.0", requires_python=">=3.9"), upload_time=None)
     for each in (BETA, ALPHA):
         upstream.add(each)
-    checkout.write(
-        packages_yaml='python_versions: ["3.12"]\nplatforms: [manylinux_2_28_x86_64]\nclosure: off\nallow_sdists: [gamma]\n'
-    )
+    checkout.write(packages_yaml=f"{YAML}allow_sdists: [gamma]\n")
     approve(BETA, one, ALPHA)
     checkout.index()
     assert listing(checkout) == (
@@ -256,9 +255,7 @@ def test_an_sdist_that_dumb_pypi_would_put_on_another_page_is_refused(checkout: 
         info.size = len(metadata)
         archive.addfile(info, io.BytesIO(metadata))
     one = upstream.add(Distribution("alpha-beta-1.tar.gz", data.getvalue(), metadata))
-    checkout.write(
-        packages_yaml='python_versions: ["3.12"]\nplatforms: [manylinux_2_28_x86_64]\nclosure: off\nallow_sdists: [alpha-beta]\n'
-    )
+    checkout.write(packages_yaml=f"{YAML}allow_sdists: [alpha-beta]\n")
     approve(one)
     assert refusal(checkout) == (
         "alpha-beta 1: dumb-pypi takes alpha-beta-1.tar.gz for a file of alpha-beta-1; take another version"
