@@ -20,12 +20,7 @@ from upstream import Upstream
 
 from scripts import verify
 from scripts.build import build, seal, validator
-from scripts.facts import time_text
-from scripts.fetch import fetch
-from scripts.index import read_wanted
-from scripts.list_files import list_files
-from scripts.offer import Offer
-from scripts.publish import next_moment
+from scripts.gather import gather, read_approved
 from scripts.publish import publish as publish_site
 from scripts.root import opened
 
@@ -624,14 +619,12 @@ def test_a_file_of_another_name_is_named(
 
 def publish_broken(checkout: Checkout, upstream: Upstream, folder: Path, change: Callable[[Path], object]) -> str:
     """Do what `make index` does, with a site that was changed once it was built; return how that ends."""
-    wanted = read_wanted()
+    settings, wanted = read_approved()
     with opened(checkout.root) as root:
-        found = fetch(root, wanted, (), upstream_url=upstream.url, timeout=60)
-        moment = next_moment(root)
-        offer = Offer(list_files(root, found, wanted, time_text(moment)))
+        gathered = gather(root, wanted, settings, upstream=upstream.url, timeout=60)
+        offer, paths, moment = gathered.offer, gathered.paths, gathered.moment
         build(offer, folder)
         change(folder)
-        paths = {pin.sha256: path for pin, path in found.items()}
         with pytest.raises(SystemExit) as caught:
             publish_site(root, offer, folder, paths, moment, 5, wanted)
     return str(caught.value)
