@@ -111,6 +111,10 @@ def publish(folder: Path) -> None:
     (checkout / "packages.yaml").write_text(
         f"python_versions: {json.dumps(pythons())}\nplatforms: [manylinux_2_28_{platform.machine()}, win_amd64]\n"
     )
+    (checkout / "waivers.yaml").write_text(
+        '- {rule: closure, project: orphan, versions: "==1.0", reason: its need is what nobody may find, '
+        "approved_by: the tests, expires: 2999-01-01}\n"
+    )
     with Upstream() as upstream:
         (checkout / "requirements.in").write_text(_fill(upstream))
         for verb, *options in ("lock",), ("index", f"--root={folder / 'shared'}", f"--caddy={find_caddy()}"):

@@ -22,7 +22,7 @@ from pip._internal.models.index import PyPI
 from upstream import Upstream
 
 from scripts import lock
-from scripts.pip_environment import environment_for, pip_environment
+from scripts.pip_environment import environment_of_server, pip_environment
 
 LOCK = "requirements/3.12-manylinux_2_28_x86_64"
 TARGET = 'python_versions: ["3.12"]\nplatforms: [manylinux_2_28_x86_64]\n'
@@ -309,5 +309,5 @@ def test_a_server_of_ours_may_be_plain_http_and_is_asked_with_pips_certificates(
 ) -> None:
     monkeypatch.setenv("PIP_CERT", "/some/ca.pem")
     monkeypatch.setenv("PIP_INDEX_URL", "http://nowhere.example/simple/")  # pip would refuse it
-    found = environment_for("http://pypi.example.com/prefix/")
+    found = environment_of_server("http://pypi.example.com/prefix/")
     assert (found["PIP_INDEX_URL"], found["PIP_CERT"]) == ("http://pypi.example.com/prefix", "/some/ca.pem")
