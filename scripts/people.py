@@ -11,6 +11,7 @@ import re
 import shutil
 from collections import Counter
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 
 import jinja2
@@ -53,7 +54,8 @@ def utc(time: str) -> str:
     return f"{time[:10]} {time[11:16]} UTC"
 
 
-def _templates(offer: Offer) -> jinja2.Environment:
+@cache
+def _environment() -> jinja2.Environment:
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(_SOURCES),
         autoescape=True,
@@ -65,30 +67,34 @@ def _templates(offer: Offer) -> jinja2.Environment:
     )
     environment.filters |= {"size": size, "count": count, "utc": utc}
     environment.filters |= {"served_on": target_names.served_on, "links": project_view.links}
-    environment.globals |= {
+    return environment
+
+
+def _known(offer: Offer) -> dict[str, object]:
+    """Return what every page knows."""
+    return {
         "offer": offer,
         "whole": project_view.scope(offer),
         "request_url": offer.request_url.replace("[", "%5B").replace("]", "%5D"),
         "example": project_view.example(offer.chains, offer.projects),
     }
-    return environment
 
 
-def _write(page: jinja2.Template, path: Path, **values: object) -> None:
+def _write(template: str, path: Path, **values: object) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(page.render(**values), encoding="utf-8")
+    path.write_text(_environment().get_template(template).render(**values), encoding="utf-8")
 
 
 def write_pages(offer: Offer, site: Path) -> None:
     """Write the pages that say nothing of the release they are in: each project's, and the one for what is not here."""
     for source in AS_IS:
         shutil.copyfile(_SOURCES / source, site / source)
-    templates = _templates(offer)
-    _write(templates.get_template("not-here.html"), site / "not-here.html", top=TOP)
-    page, whole = templates.get_template("project.html"), project_view.scope(offer)
+    known = _known(offer)
+    _write("not-here.html", site / "not-here.html", top=TOP, **known)
+    whole = project_view.scope(offer)
     for name, files in offer.projects.items():
         path = site / "project" / name / "index.html"
-        _write(page, path, top="../../", name=name, **_project(offer, name, files, whole))
+        _write("project.html", path, top="../../", name=name, **known, **_project(offer, name, files, whole))
 
 
 def _project(offer: Offer, name: str, files: Sequence[File], whole: Scope) -> dict[str, object]:
@@ -108,19 +114,20 @@ def _project(offer: Offer, name: str, files: Sequence[File], whole: Scope) -> di
 
 def write_release_pages(offer: Offer, site: Path, history: Sequence[Entry]) -> None:
     """Write the front page and what changed; history begins with the release that they are in."""
-    templates = _templates(offer)
+    known = _known(offer)
     rows = [(name, offer.status(name), _newest(files)) for name, files in offer.projects.items()]
     _write(
-        templates.get_template("index.html"),
+        "index.html",
         site / "index.html",
         top="",
+        **known,
         release=history[0],
         kinds=Counter(change.kind for change in history[0].changes),
         rows=rows,
         projects=sum(file is not None for _, _, file in rows),
         bytes=sum(file.distribution.size for file in offer.files),
     )
-    _write(templates.get_template("changes.html"), site / "changes" / "index.html", top="../", history=history)
+    _write("changes.html", site / "changes" / "index.html", top="../", history=history, **known)
 
 
 def _newest(files: Sequence[File]) -> File | None:
