@@ -20,6 +20,7 @@ from typing import Any, Literal, NamedTuple
 
 from packaging.utils import canonicalize_name
 
+from scripts.texts import one_line
 from scripts.unchecked import NotChecked
 
 Pin = tuple[str, str]
@@ -76,9 +77,7 @@ class _Settings(NamedTuple):
 
 
 def _clean(text: object) -> str:
-    """Return a text of somebody else's as one line."""
-    shown = " ".join("".join(char if char.isprintable() else " " for char in str(text)).split())
-    return shown if len(shown) <= _MAX_TEXT else f"{shown[:_MAX_TEXT]}…"
+    return one_line(text, _MAX_TEXT)
 
 
 def _own(environment: Mapping[str, str]) -> dict[str, str]:

@@ -13,6 +13,8 @@ from contextlib import contextmanager
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
+from scripts.texts import one_line
+
 if TYPE_CHECKING:
     from pypi_attestations import Attestation, Provenance, Publisher
 
@@ -21,9 +23,7 @@ _FOLDERS = ("XDG_CACHE_HOME", "XDG_DATA_HOME")
 
 
 def _clean(text: str) -> str:
-    """Return a text of somebody else's as one line of a sentence."""
-    shown = " ".join("".join(char if char.isprintable() else " " for char in text).split())
-    return shown if len(shown) <= _MAX_REASON else f"{shown[:_MAX_REASON]}…"
+    return one_line(text, _MAX_REASON)
 
 
 @contextmanager

@@ -12,8 +12,8 @@ from packaging.version import Version
 from scripts.conformance_simple import Forms
 from scripts.distribution import parse_filename
 from scripts.facts import STATUSES, Json, is_time, provenance_url
-from scripts.fetch import Wanted
 from scripts.held import Held
+from scripts.locate import Wanted
 from scripts.locks import Pin
 from scripts.problem import Problem, Rule
 from scripts.simple_json import API_VERSION, PACKAGES_URL, serves

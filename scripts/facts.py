@@ -22,10 +22,12 @@ from pypi_simple import DistributionPackage
 
 from scripts.distribution import Distribution
 from scripts.root import Root, is_file, write_synced
+from scripts.texts import one_line
 
 Json = dict[str, object]
 # PEP 700: UTC, with up to six digits of a second.
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?Z")
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MAX_TEXT = 1000
 STATUSES = ("active", "archived", "quarantined", "deprecated")
 
@@ -64,26 +66,23 @@ def time_text(moment: datetime) -> str:
     return moment.isoformat().replace("+00:00", "Z")
 
 
-def _checked_time(text: object, now: str) -> str | None:
-    """Return a time before now; anything else is none."""
-    try:
-        if isinstance(text, str) and _TIME.fullmatch(text):
-            moment, latest = datetime.fromisoformat(text), datetime.fromisoformat(now)
-            return text if datetime(1970, 1, 1, tzinfo=UTC) < moment < latest else None
-    except ValueError:
-        pass
-    return None
-
-
 def is_time(value: object) -> bool:
-    """Whether it is a time as PEP 700 writes it; a release's own may be a few seconds ahead of the clock."""
-    return _checked_time(value, "9999-01-01T00:00:00Z") is not None
+    """Whether it is a time as PEP 700 writes it."""
+    try:
+        return isinstance(value, str) and bool(_TIME.fullmatch(value)) and bool(datetime.fromisoformat(value))
+    except ValueError:
+        return False
+
+
+def _past_time(text: object) -> str | None:
+    """Return a time of the past; anything else is none."""
+    is_past = is_time(text) and _EPOCH < datetime.fromisoformat(str(text)) < datetime.now(UTC)
+    return str(text) if is_past else None
 
 
 def _printable(text: object) -> str:
     """Return a text of the upstream's as one line that every form of a page can hold."""
-    shown = "".join(char if char.isprintable() else " " for char in text) if isinstance(text, str) else ""
-    return " ".join(shown.split())[:_MAX_TEXT]
+    return one_line(text, _MAX_TEXT) if isinstance(text, str) else ""
 
 
 def _checked_yank(value: object) -> bool | str | None:
@@ -160,15 +159,15 @@ class Memory:
     def recall(self, one: Distribution, now: str) -> Facts:
         """Return what is known of a file; now is the time of the release, at which a file that is new is approved.
 
-        It is later than that of any other release, and may be a few seconds ahead of the clock.
+        That may be ahead of the clock: releases are a second apart, and a clock may have been wrong.
         """
         told = self._incoming(one.filename, one.sha256)
         release, old = self._released(one.name, one.sha256) or (None, {})
         return Facts(
-            _checked_time(told.get("upload-time"), now) or _checked_time(old.get("upload-time"), now),
+            _past_time(told.get("upload-time")) or _past_time(old.get("upload-time")),
             _checked_yank(told.get("yanked", old.get("yanked"))),
             self._provenance(one.filename, told, old, release),
-            _checked_time(old.get("_approved"), now) or now,
+            str(old["_approved"]) if is_time(old.get("_approved")) else now,
         )
 
     def _provenance(self, filename: str, told: Json, old: Json, release: Path | None) -> bytes | None:

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from scripts.list_files import File
 from scripts.target_names import for_whom
+from scripts.texts import printable
 from scripts.why import Chain
 
 Chains = Mapping[str, Sequence[Chain]]
@@ -28,7 +29,7 @@ class Finding(NamedTuple):
     line: tuple[str, str] | None = None
 
     def __str__(self) -> str:
-        return f"{self.rule}: {self.text}"
+        return printable(f"{self.rule}: {self.text}")
 
 
 def via(project: str, chains: Chains) -> str:

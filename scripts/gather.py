@@ -12,8 +12,9 @@ from scripts import config, locks, waivers
 from scripts.config import Config
 from scripts.distribution import Distribution
 from scripts.facts import Memory, time_text
-from scripts.fetch import Wanted, fetch
+from scripts.fetch import fetch
 from scripts.list_files import File, list_files
+from scripts.locate import Wanted
 from scripts.locks import Key, Pin
 from scripts.offer import Offer
 from scripts.publish import next_moment

@@ -16,8 +16,8 @@ from scripts import judge
 from scripts.build import build
 from scripts.closure_check import Check
 from scripts.config import Config
-from scripts.fetch import Wanted
 from scripts.gather import gather, positive, read_approved
+from scripts.locate import Wanted
 from scripts.publish import Published, publish
 from scripts.report import Report
 from scripts.root import Root, opened

@@ -11,8 +11,8 @@ from scripts import attested, closure_check, conflicts, locks, policy, waivers
 from scripts.closure_check import Check
 from scripts.config import Config
 from scripts.facts import Memory
-from scripts.fetch import Wanted
 from scripts.finding import Finding, via
+from scripts.locate import Wanted
 from scripts.offer import Offer
 from scripts.pip_environment import pip_environment
 from scripts.policy import Context

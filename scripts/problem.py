@@ -5,6 +5,8 @@ from __future__ import annotations
 from enum import IntEnum, auto
 from typing import NamedTuple
 
+from scripts.texts import printable
+
 
 class Rule(IntEnum):
     """The rules, in the order in which their problems are told."""
@@ -31,4 +33,4 @@ class Problem(NamedTuple):
 
     def sentence(self, top: str, remedy: str) -> str:
         """Return `path: fact; what to do`, where remedy is the usual one."""
-        return f"{top}{self.path}: {self.fact}; {self.remedy or remedy}"
+        return printable(f"{top}{self.path}: {self.fact}; {self.remedy or remedy}")

@@ -23,9 +23,9 @@ from scripts.conformance_facts import Approved
 from scripts.conformance_tree import ID_FILE, POOL
 from scripts.distribution import sha256_of
 from scripts.facts import time_text
-from scripts.fetch import Wanted
 from scripts.history import Entry
 from scripts.list_files import records
+from scripts.locate import Wanted
 from scripts.offer import Offer
 from scripts.people import write_release_pages
 from scripts.root import RELEASE_TIME, Root, is_file, is_folder, release_time, remove, sync_folder, write_synced

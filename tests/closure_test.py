@@ -175,6 +175,11 @@ def test_a_need_that_is_a_url_is_met_by_no_index(checkout: Checkout) -> None:
     ]
 
 
+def test_what_a_wheel_says_is_nothing_that_a_terminal_obeys(checkout: Checkout) -> None:
+    approved(checkout, wheel("alpha", "1.0", requires=["beta @ https://host.example/\x1b[2Jx"]))
+    assert gaps(checkout)[0].startswith("alpha 1.0 → beta @ https://host.example/\ufffd[2Jx: ")
+
+
 def test_the_same_gap_on_many_targets_is_one_line(checkout: Checkout) -> None:
     approved(checkout, wheel("alpha", "1.0", requires=["beta"]))
     checkout.write(
