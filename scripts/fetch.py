@@ -114,31 +114,34 @@ def _not_in_house(pin: Pin, wheels: Mapping[str, Path]) -> str:
     return f"first_party has no wheel with sha256 {pin.sha256}; {others}"
 
 
-def fetch(root: Root, wanted: Wanted, settings: Config, *, upstream_url: str, timeout: float) -> dict[Pin, Path]:
-    """Return a verified file for each pin, fetching what is not held; timeout is in seconds.
+def _in_reach(root: Root, wanted: Wanted, settings: Config) -> dict[Pin, Path]:
+    """Find the files that need no upstream: those held, and the in-house ones.
 
-    Raises SystemExit with one list of all pins that end without a file, and why; what arrived is kept for the next run.
+    Raises SystemExit where an in-house one is gone: no upstream is asked for a release that cannot be.
     """
-    allow_sdists, wheels = settings.allow_sdists, first_party.read(settings.first_party).wheels
-    found = held(root, wanted, allow_sdists)
+    wheels = first_party.read(settings.first_party).wheels
+    found = held(root, wanted, settings.allow_sdists)
     if ours := [wheels[pin.sha256] for pin in wanted if pin not in found and pin.sha256 in wheels]:
         _take_in(root, ours)
-        found = held(root, wanted, allow_sdists)
-    missing = [pin for pin in wanted if pin not in found]
-    if not missing:
-        return found
-    in_house = locks.in_house(key for pin in missing for key in wanted[pin])
-    lost = [Missing(pin, wanted[pin], _not_in_house(pin, wheels)) for pin in missing if pin in in_house]
-    if lost:  # all else can wait: the upstream is not asked for a release that cannot be
+        found = held(root, wanted, settings.allow_sdists)
+    in_house = locks.in_house(key for pin in wanted if pin not in found for key in wanted[pin])
+    lost = [Missing(pin, wanted[pin], _not_in_house(pin, wheels)) for pin in in_house - found.keys()]
+    if lost:
         raise SystemExit(_list_of(lost, wanted))
-    environment = pip_environment(upstream_url)
-    deadline = time.monotonic() + timeout
-    upstream = Upstream(environment, deadline)
+    return found
+
+
+def _download(
+    root: Root, wanted: Wanted, found: Mapping[Pin, Path], settings: Config, upstream_url: str, timeout: float
+) -> list[Missing]:
+    """Download what is not found, and keep what the upstream tells of it; returns what could not be had."""
+    environment, deadline = pip_environment(upstream_url), time.monotonic() + timeout
+    upstream, missing = Upstream(environment, deadline), [pin for pin in wanted if pin not in found]
     try:
         pages = upstream.pages(dict.fromkeys(pin.name for pin in missing))
     except UpstreamError as error:
         raise SystemExit(str(error)) from None
-    downloads, lost = locate(pages, wanted, missing, allow_sdists)
+    downloads, lost = locate(pages, wanted, missing, settings.allow_sdists)
     told = {one.pin: one for one in _told(pages, wanted, downloads)}
     provenances = _provenances(root, upstream, told.values())
 
@@ -148,8 +151,19 @@ def fetch(root: Root, wanted: Wanted, settings: Config, *, upstream_url: str, ti
     for pin in filter(found.__contains__, told):
         keep_facts(pin)
     failed = Downloader(root, environment, upstream, deadline, keep_facts).fetch(downloads)
-    lost += [Missing(pin, wanted[pin], reason) for pin, reason in failed.items()]
-    found = held(root, wanted, allow_sdists)
+    return lost + [Missing(pin, wanted[pin], reason) for pin, reason in failed.items()]
+
+
+def fetch(root: Root, wanted: Wanted, settings: Config, *, upstream_url: str, timeout: float) -> dict[Pin, Path]:
+    """Return a verified file for each pin, fetching what is not held; timeout is in seconds.
+
+    Raises SystemExit with one list of all pins that end without a file, and why; what arrived is kept for the next run.
+    """
+    found = _in_reach(root, wanted, settings)
+    if found.keys() == set(wanted):
+        return found
+    lost = _download(root, wanted, found, settings, upstream_url, timeout)
+    found = held(root, wanted, settings.allow_sdists)
     known = {one.pin for one in lost} | set(found)
     lost += [Missing(pin, wanted[pin], _RENAMED) for pin in wanted if pin not in known]
     if lost:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import pytest
 from approved import approve, approve_only
@@ -223,16 +223,16 @@ def test_a_waiver_excuses_a_gap(checkout: Checkout, capsys: pytest.CaptureFixtur
 # Conflicts
 
 
-def conflicting(checkout: Checkout) -> None:
+def conflicting(checkout: Checkout, make_base: Callable[[str, str], Distribution] = wheel, yaml: str = "") -> None:
     """Offer a requirement each of whose needs is met, and not all of them together."""
     approved(
         checkout,
         wheel("app", "1.0", requires=["left", "right"]),
         wheel("left", "1.0", requires=["base<2"]),
         wheel("right", "1.0", requires=["base>=2"]),
-        wheel("base", "1.0"),
-        wheel("base", "2.0"),
+        *(make_base("base", version) for version in ("1.0", "2.0")),
         requirements="app==1.0\nleft==1.0\nright==1.0\nbase==1.0\nbase==2.0\n",
+        yaml=yaml,
     )
 
 
@@ -268,16 +268,7 @@ def test_where_the_first_choice_ends_in_a_conflict_another_may_do(checkout: Chec
 def test_a_conflict_that_an_sdist_might_solve_is_not_checked(
     checkout: Checkout, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    approved(
-        checkout,
-        wheel("app", "1.0", requires=["left", "right"]),
-        wheel("left", "1.0", requires=["base<2"]),
-        wheel("right", "1.0", requires=["base>=2"]),
-        sdist("base", "1.0"),
-        sdist("base", "2.0"),
-        requirements="app==1.0\nleft==1.0\nright==1.0\nbase==1.0\nbase==2.0\n",
-        yaml="allow_sdists: [base]\n",
-    )
+    conflicting(checkout, sdist, "allow_sdists: [base]\n")
     assert checkout.index() == 0
     assert "not checked: closure: requirements.in:1: app==1.0 cannot be resolved" in capsys.readouterr().err
 

@@ -15,7 +15,7 @@ from approved import approve
 from conftest import Checkout
 from distributions import Distribution, wheel
 from index_test import tree
-from published import ALPHA, BETA, GAMMA, PROVENANCE, YANKED, Published, edit, publish, rewrite
+from published import ALPHA, BETA, GAMMA, PROVENANCE, YANKED, Published, edit, rewrite
 from upstream import Upstream
 
 from scripts import verify
@@ -32,19 +32,6 @@ from scripts.root import opened
 OTHER = wheel("other", "1.0")
 ZEROS = "0" * 64
 RELEASE_URL = "20200101T000000Z-000000000000"
-
-
-@pytest.fixture(scope="module")
-def original(tmp_path_factory: pytest.TempPathFactory) -> Published:
-    return publish(tmp_path_factory.mktemp("original"))
-
-
-@pytest.fixture
-def published(original: Published, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Published:
-    """A copy of an index, whose checkout is the current folder."""
-    copy = original.copy(tmp_path)
-    monkeypatch.chdir(copy.checkout)
-    return copy
 
 
 def told(published: Published, capsys: pytest.CaptureFixture[str], remedy: str = "run make index") -> list[str]:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from published import Published, publish
 from upstream import Upstream
 
 from scripts import index, lock, terminal
@@ -76,3 +77,17 @@ def checkout(tmp_path: Path, upstream: Upstream, monkeypatch: pytest.MonkeyPatch
     result = Checkout(path, upstream)
     result.write(packages_yaml='python_versions: ["3.12"]\nplatforms: [manylinux_2_28_x86_64]\nclosure: off\n')
     return result
+
+
+@pytest.fixture(scope="module")
+def original(tmp_path_factory: pytest.TempPathFactory) -> Published:
+    """A published index, made once for a module's tests."""
+    return publish(tmp_path_factory.mktemp("original"))
+
+
+@pytest.fixture
+def published(original: Published, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Published:
+    """A copy of it, which a test may break; its checkout is the current folder."""
+    copy = original.copy(tmp_path)
+    monkeypatch.chdir(copy.checkout)
+    return copy

@@ -11,24 +11,12 @@ import pytest
 from approved import approve
 from index_test import tree
 from project import copy_of_project, environment, make
-from published import ALPHA, BETA, GAMMA, YANKED, Published, publish
+from published import ALPHA, BETA, GAMMA, YANKED, Published
 from upstream import Upstream
 
 from scripts import CODE, verify
 
 CONFIG = 'python_versions: ["3.12"]\nplatforms: [manylinux_2_28_x86_64]\n'
-
-
-@pytest.fixture(scope="module")
-def original(tmp_path_factory: pytest.TempPathFactory) -> Published:
-    return publish(tmp_path_factory.mktemp("original"))
-
-
-@pytest.fixture
-def published(original: Published, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Published:
-    copy = original.copy(tmp_path)
-    monkeypatch.chdir(copy.checkout)
-    return copy
 
 
 def refusal(published: Published, *options: str) -> str:
