@@ -25,6 +25,7 @@ from scripts.requirements import Line
 Projects = Mapping[Any, Sequence[File]]  # by normalised name
 parse = cache(Requirement)
 _specifiers = cache(SpecifierSet)
+_MOST_CHOICES = 20
 
 
 @cache
@@ -157,23 +158,49 @@ def _walk(served: Served, start: Iterable[tuple[File, Node]], seen: set[Node]) -
             todo.extend(((*chain, node), one) for one, node in served.leads_to(need) if node not in seen)
 
 
-def first_choice(served: Served, asked: Iterable[str]) -> str:
+def first_choice(served: Served, asked: Sequence[str]) -> str:
     """Take the best file for each need as it comes: "solved" is a proof that there is a full solution.
 
-    "missing": a need is met by nothing. "conflict": two needs are not met by the same file, and other choices might do.
+    "missing": a need is met by nothing. "conflict": two needs of a project were met by no file that both accept, and
+    that a resolver may get round by other files of those that have the needs.
     """
+    known: dict[str, list[str]] = {}
+    for _ in range(_MOST_CHOICES):
+        try:
+            return "missing" if _choose(served, asked, known) else "solved"
+        except _ConflictError as conflict:
+            # The file was chosen before this need was known.
+            known.setdefault(_project(conflict.need), []).append(conflict.need)
+    return "conflict"
+
+
+class _ConflictError(Exception):
+    def __init__(self, need: str) -> None:
+        self.need = need
+
+
+@cache
+def _project(need: str) -> str:
+    return canonicalize_name(parse(need).name)
+
+
+def _choose(served: Served, asked: Sequence[str], known: Mapping[str, Sequence[str]]) -> str | None:
+    """Choose a file for each project, one that meets the needs that are known; returns a need that nothing meets."""
     chosen: dict[str, File] = {}
     seen: set[Node] = set()
     todo = deque(asked)
     while todo:
         need = todo.popleft()
-        if not (met := served.meets(need)):
-            return "missing"
-        file = chosen.setdefault(canonicalize_name(parse(need).name), met[0])
-        if file not in met:
-            return "conflict"
+        project, met = _project(need), served.meets(need)
+        if not met:
+            return need
+        if project not in chosen:
+            best = (file for file in met if all(file in served.meets(other) for other in known.get(project, ())))
+            chosen[project] = next(best, met[0])
+        if chosen[project] not in met:
+            raise _ConflictError(need)
         for extra in extras(need):
-            if (node := Node(file.distribution.filename, extra)) not in seen:
+            if (node := Node(chosen[project].distribution.filename, extra)) not in seen:
                 seen.add(node)
-                todo.extend(served.needs(file, extra))
-    return "solved"
+                todo.extend(served.needs(chosen[project], extra))
+    return None

@@ -59,7 +59,8 @@ def _job(one: _Question, settings: Config, environment: Mapping[str, str]) -> Jo
     alone = RequirementSet(one.key.set_name, (RequirementFile(one.line.path, (one.line,)),))
     # Nothing of the lock's own rules: a client knows none of them.
     plain = settings._replace(resolve_deps=True, allow_sdists=(), policy=Policy(), first_party="")
-    return Job(one.key, alone, plain, dict(environment))
+    # What the lock pins is no more than one of the choices.
+    return Job(one.key, alone, plain, dict(environment), ("--upgrade",))
 
 
 def _ask(asked: tuple[Job, _Question]) -> str:

@@ -14,9 +14,11 @@ from policy_test import FOOT, waive
 from project import ALONE, copy_of_project, environment, make
 from upstream import Upstream
 
-from scripts import closure, closure_matrix
+from scripts import closure, closure_matrix, conflicts, solve
 from scripts.closure import Served
 from scripts.locks import Key
+from scripts.requirements import RequirementSet
+from scripts.solve import Job
 from scripts.target import Target
 
 LINUX, WINDOWS = "3.12-manylinux_2_28_x86_64", "3.12-win_amd64"
@@ -265,6 +267,29 @@ def test_where_the_first_choice_ends_in_a_conflict_another_may_do(checkout: Chec
     assert checkout.index() == 0
 
 
+def test_where_no_file_of_the_first_choice_will_do_pip_finds_others(
+    checkout: Checkout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    def compile_layer(job: Job, layer: RequirementSet) -> str:
+        asked.append(f"{layer.lines[0].requirement} for {job.key.target}")
+        return solve.compile_layer(job, layer)
+
+    monkeypatch.setattr(conflicts, "compile_layer", compile_layer)
+    approved(
+        checkout,
+        wheel("app", "1.0", requires=["library", "base<2"]),
+        wheel("library", "1.0", requires=["base"]),
+        wheel("library", "2.0", requires=["base>=2"]),
+        wheel("base", "1.0"),
+        wheel("base", "2.0"),
+        requirements="app==1.0\nlibrary==1.0\nlibrary==2.0\nbase==1.0\nbase==2.0\n",
+    )
+    assert checkout.index() == 0
+    assert sorted(asked) == [f"app==1.0 for {LINUX}", f"app==1.0 for {WINDOWS}"]
+
+
 def test_a_conflict_that_an_sdist_might_solve_is_not_checked(
     checkout: Checkout, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -299,7 +324,8 @@ def test_the_first_choice_is_a_proof_or_none() -> None:
     two: tuple[tuple[str, list[str]], ...] = ("a-1", ["b<2"]), ("b-1", ["c"]), ("b-2", [])
     assert choice(*two, ("c-1", []), asked=["a"]) == "solved"
     assert choice(*two, asked=["a"]) == "missing"
-    assert choice(*two, ("c-1", []), asked=["b", "a"]) == "conflict"
+    assert choice(*two, ("c-1", []), asked=["b", "a"]) == "solved"
+    assert choice(*two, ("c-1", []), asked=["b>1", "a"]) == "conflict"
 
 
 def test_needs_in_a_circle_end() -> None:
