@@ -34,6 +34,7 @@ _CREDENTIALS = re.compile(r"//[^/@\s]*@")
 _RAISED = re.compile(r"^requests\.exceptions\.(\w+)(?:: (\d{3})?)?", re.MULTILINE)
 _FAILED = re.compile(r"^ERROR:pip_audit\._cli:(.*)", re.MULTILINE)
 _OVERLOOKED = re.compile(r"^WARNING:pip_audit\._service\.\w+:(.*)", re.MULTILINE)
+_NAMED = re.compile(r": \S+ \(\S+\)$")  # the pin, at the end of a reason
 _REASONS = {
     "ChunkedEncodingError": "its answer breaks off",
     "ConnectionError": "no connection",
@@ -156,7 +157,7 @@ def _advisory(told: dict[str, Any]) -> Advisory:
 def _read(told: dict[str, Any] | None, overlooked: str) -> list[Advisory] | str:
     """Return the advisories of a pin, or why it is not checked."""
     if told is None or "skip_reason" in told:
-        return _clean(told["skip_reason"]) if told else "pip-audit tells nothing of it"
+        return _NAMED.sub("", _clean(told["skip_reason"])) if told else "pip-audit tells nothing of it"
     if overlooked and not told["vulns"]:
         return f"pip-audit left out a part of the answer ({overlooked})"
     return sorted(map(_advisory, told["vulns"]))

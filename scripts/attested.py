@@ -42,6 +42,8 @@ def _publisher(file: File, memory: Memory) -> str | None:
 
 def findings(offer: Offer, memory: Memory, rule: Rule) -> Iterator[Finding]:
     """Yield what is required and not there, and each publisher that is not the one that the project had."""
+    for name in sorted(set(rule.names) - set(offer.projects)):
+        yield Finding(NAME, "", "", f"{name} is required to have one, and no lock names it", is_checked=False)
     for name, files in offer.projects.items():
         before = memory.publishers(name)
         for file in files:
@@ -56,7 +58,7 @@ def _fact(file: File, before: dict[str, str], is_required: bool) -> str | None:
     had = sorted(set(filter(None, before.values())))
     if had and file.distribution.sha256 not in before and now not in had:
         return f"published by {now}, its project before by {', '.join(had)}" if now else _vanished(had)
-    return "has no attestation, which attestations requires of its project" if is_required and now is None else None
+    return "has no attestation, which `require` asks for" if is_required and now is None else None
 
 
 def _vanished(had: Sequence[str]) -> str:
@@ -64,4 +66,4 @@ def _vanished(had: Sequence[str]) -> str:
 
 
 def _about(offer: Offer, file: File, fact: str) -> Finding:
-    return about(NAME, file, fact, offer.chains)
+    return about(NAME, [file], fact, offer)

@@ -47,8 +47,7 @@ class Check:
         self._settings = settings
         self._sets = {one.name: one for one in settings.sets}
         self._files = {file.distribution.filename: file for file in offer.files}
-        keys = {key for file in offer.files for key in file.serves}
-        self.served = {key: Served(key, offer.projects) for key in sorted(keys, key=str)}
+        self.served = {key: Served(key, offer.projects) for key in sorted(offer.keys, key=str)}
         self.missing = {key: list(self._missing(key)) for key in self.served}
 
     def roots(self, key: Key) -> list[Line]:

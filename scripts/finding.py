@@ -6,11 +6,13 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from scripts.list_files import File
+from scripts.offer import Offer
 from scripts.target_names import for_whom
 from scripts.texts import printable
 from scripts.why import Chain
 
 Chains = Mapping[str, Sequence[Chain]]
+_MOST_FILES = 3  # that one sentence names
 
 
 class Finding(NamedTuple):
@@ -41,9 +43,12 @@ def via(project: str, chains: Chains) -> str:
     return f"via {way}" + (f" and {len(found) - 1} more" if found[1:] else "")
 
 
-def about(rule: str, file: File, fact: str, chains: Chains, *, is_checked: bool = True) -> Finding:
-    """Return a finding about one file: project, version, file, for whom, and through which requirement it is here."""
-    one = file.distribution
-    where = "; ".join(filter(None, [one.filename, for_whom(file.serves), via(one.name, chains)]))
-    text = f"{one.name} {one.version} ({where}): {fact}"
+def about(rule: str, files: Sequence[File], fact: str, offer: Offer, *, is_checked: bool = True) -> Finding:
+    """Return a finding about files of one version: what is wrong, which files, for whom, and why they are here."""
+    one = files[0].distribution
+    names = sorted(file.distribution.filename for file in files)
+    more = f" and {len(names) - _MOST_FILES} more" if names[_MOST_FILES:] else ""
+    keys = {key for file in files for key in file.serves}
+    where = [", ".join(names[:_MOST_FILES]) + more, for_whom(keys, offer.keys), via(one.name, offer.chains)]
+    text = f"{one.name} {one.version}: {fact} ({'; '.join(filter(None, where))})"
     return Finding(rule, one.name, str(one.version), text, is_checked)

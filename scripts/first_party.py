@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from packaging.utils import NormalizedName
+from packaging.version import Version
 
 from scripts.distribution import parse_filename, sha256_of
 from scripts.root import is_file
@@ -17,6 +18,10 @@ class FirstParty(NamedTuple):
 
     wheels: dict[str, Path]
     names: frozenset[NormalizedName]
+
+    def has(self, name: str, version: Version) -> bool:
+        """Whether there is a wheel of a version of a project."""
+        return any(parse_filename(path.name) == (name, version) for path in self.wheels.values())
 
 
 def _problem(path: Path) -> str | None:

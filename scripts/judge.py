@@ -26,7 +26,8 @@ def open_report(settings: Config, *, only: str = "") -> Report:
     """Return an empty report that knows the levels of the rules, and the waivers of the checkout, or of one rule."""
     levels = {name: rule.level for name, rule in settings.policy._asdict().items()}
     exceptions = [one for one in waivers.load(Path()) if only in {"", one.rule}]
-    return Report({closure_check.RULE: settings.closure, **levels}, exceptions)
+    outcome = "" if only else "nothing is published; "
+    return Report({closure_check.RULE: settings.closure, **levels}, exceptions, outcome=outcome)
 
 
 def private_names(wanted: Wanted, settings: Config) -> Iterator[Finding]:
@@ -38,9 +39,9 @@ def private_names(wanted: Wanted, settings: Config) -> Iterator[Finding]:
     for pin, keys in wanted.items():
         patterns = [pattern for pattern in rule.names if fnmatch.fnmatchcase(pin.name, pattern)]
         if patterns and pin not in in_house:
-            where = "; ".join(filter(None, [for_whom(keys), via(pin.name, why)]))
-            fact = f'"{patterns[0]}" keeps its name from the upstream, which the lock takes it from'
-            yield Finding("pinned_names", pin.name, str(pin.version), f"{pin} ({where}): {fact}")
+            where = "; ".join(filter(None, [for_whom(keys, locks.existing()), via(pin.name, why)]))
+            fact = f'its name is private by "{patterns[0]}", and the lock takes it from the upstream'
+            yield Finding("pinned_names", pin.name, str(pin.version), f"{pin}: {fact} ({where})")
 
 
 def policy_findings(report: Report, offer: Offer, settings: Config, root: Root, upstream: str) -> Offer:

@@ -127,7 +127,7 @@ def _judge_classifier(name: str, lists: _Lists) -> _Finding:
         denied = _may_mean(name, lists.deny)
         return _Finding(_Rank.UNSURE, f"{_shown(name)} may mean {denied[0]}") if denied else _Finding(_Rank.FINE)
     if found.rank is _Rank.BAD and fold(name) not in lists.deny and (meant := _may_mean(name, lists.allow)):
-        return found._replace(reason=f"{found.reason}; it may mean {meant[0]}, and is listed by its own name")
+        return found._replace(reason=f"{found.reason}; it may mean {meant[0]}: to accept it, allow it by its own name")
     return found
 
 
@@ -179,3 +179,9 @@ def entry_problem(text: str) -> str | None:
     if tree is not None and tree.args and any(map(is_known, tree.literals)):
         return f"{_shown(text)} is an expression; list each of its licences by itself"
     return None
+
+
+def strangers(entries: Iterable[str], found: Iterable[License]) -> list[str]:
+    """List the entries of a policy's lists that SPDX does not know and that none of the licences found states."""
+    stated = {fold(name) for licence in found for name in licence.stated}
+    return [entry for entry in entries if known_tree(entry) is None and fold(entry) not in stated]

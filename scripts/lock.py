@@ -7,6 +7,7 @@ afresh, with --package one project.
 from __future__ import annotations
 
 import argparse
+import itertools
 import os
 import sys
 import textwrap
@@ -16,7 +17,7 @@ from pathlib import Path
 
 from packaging.utils import canonicalize_name
 
-from scripts import CODE, config, first_party, locks, waivers
+from scripts import CODE, config, distribution, first_party, locks, waivers
 from scripts.config import Config
 from scripts.locks import Key
 from scripts.pip_environment import pip_environment
@@ -68,6 +69,26 @@ def _announce_sdists(settings: Config) -> None:
         )
 
 
+def _in_house(settings: Config) -> frozenset[str]:
+    """Return the projects that are built in-house: those with a wheel, and those that a lock knows as such.
+
+    Raises SystemExit where a wheel is not sound: pip would say less of it.
+    """
+    wheels, names = first_party.read(settings.first_party)
+    problems = list(filter(None, itertools.starmap(_problem, wheels.items())))
+    if problems:
+        raise SystemExit("\n".join(sorted(problems)))
+    return names | {pin.name for pin in locks.in_house(locks.existing())}
+
+
+def _problem(sha256: str, wheel: Path) -> str | None:
+    try:
+        distribution.read(wheel, sha256)
+    except ValueError as error:
+        return f"{wheel.parent}/{error}; build it anew"
+    return None
+
+
 def _jobs(settings: Config, keys: Sequence[Key], upgrade: tuple[str, ...], upstream: str) -> list[Job]:
     _announce_sdists(settings)
     environment = pip_environment(upstream) | {"PYTHONPATH": str(CODE)}
@@ -75,7 +96,7 @@ def _jobs(settings: Config, keys: Sequence[Key], upgrade: tuple[str, ...], upstr
     exceptions = [one for one in waivers.load(Path()) if one.expires >= waivers.today()]
     age = timedelta(days=settings.policy.min_age_days.limit)
     prior_to = (datetime.now(UTC).replace(microsecond=0) - age).isoformat()
-    in_house = first_party.read(settings.first_party).names
+    in_house = _in_house(settings)
     return [
         Job(key, sets[key.set_name], settings, environment, upgrade, prior_to, exceptions, in_house) for key in keys
     ]
@@ -119,7 +140,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     wanted = [key for key in keys if upgrade or key.path in stale or not key.path.is_file()]
     try:
         changed, failed = _run(_jobs(settings, wanted, upgrade, args.upstream)) if wanted else (0, {})
-        dropped = _remove_dropped(keys)
+        # Where something fails, nothing that was approved is given up for it.
+        dropped = [] if failed else _remove_dropped(keys)
     except OSError as error:
         where, reason = error.filename or locks.FOLDER, error.strerror or error
         raise SystemExit(f"{where}: {reason}; mend that, then run make lock again") from None

@@ -21,7 +21,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -32,6 +32,7 @@ from packaging.version import Version
 
 from scripts import first_party
 from scripts.config import Config
+from scripts.first_party import FirstParty
 from scripts.requirements import RequirementSet
 from scripts.target import Target, host_platform, host_python, platform_problem, python_problem
 
@@ -218,12 +219,12 @@ def problems(config: Config) -> dict[Path, str]:
     platforms = sorted({key.target.platform for key in there})
     keys = expected(config, pythons, platforms)
     sets = {one.name: one for one in config.sets}
-    names = first_party.read(config.first_party).names
-    found = {key.path: problem for key in keys if (problem := _problem(config, sets[key.set_name], key, names))}
+    own = first_party.read(config.first_party)
+    found = {key.path: problem for key in keys if (problem := _problem(config, sets[key.set_name], key, own))}
     return found | {path: "no longer asked for; run make lock" for key, path in there.items() if key not in keys}
 
 
-def _problem(config: Config, one: RequirementSet, key: Key, names: Collection[str]) -> str | None:
+def _problem(config: Config, one: RequirementSet, key: Key, own: FirstParty) -> str | None:
     if not key.path.is_file():
         return "missing; run make lock"
     text = key.path.read_text(encoding="utf-8", errors="replace")
@@ -233,5 +234,10 @@ def _problem(config: Config, one: RequirementSet, key: Key, names: Collection[st
         return "stale, the requirements or packages.yaml changed since; run make lock"
     if text != compose(key, inputs, fields.get("tools", ""), body, fields.get("uploaded-prior-to", "")):
         return "edited by hand, its digest does not match; run make lock"
-    outside = {pin.name for pin in set(read_pins(key.path)) - read_first_party(key.path) if pin.name in names}
-    return f"stale, {', '.join(sorted(outside))} is built in-house now; run make lock" if outside else None
+    marked = read_first_party(key.path)
+    outside = {pin.name for pin in set(read_pins(key.path)) - marked if pin.name in own.names}
+    anew = {f"{pin}" for pin in marked if own.has(pin.name, pin.version) and pin.sha256 not in own.wheels}
+    for which, fact in ((outside, "built in-house now"), (anew, "not the wheel that first_party has")):
+        if which:
+            return f"stale, {', '.join(sorted(which))} is {fact}; run make lock"
+    return None

@@ -8,6 +8,7 @@ from functools import cached_property
 
 from scripts.facts import Status
 from scripts.list_files import File
+from scripts.locks import Key
 from scripts.waivers import Waiver
 from scripts.why import Chain
 
@@ -35,6 +36,11 @@ class Offer:
         for file in self.files:
             found.setdefault(file.distribution.name, []).append(file)
         return dict(sorted(found.items()))
+
+    @cached_property
+    def keys(self) -> frozenset[Key]:
+        """The sets and targets that have files."""
+        return frozenset(key for file in self.files for key in file.serves)
 
     def status(self, project: str) -> Status:
         """Return a project's status (PEP 792): a denied one is quarantined, whatever the upstream says."""

@@ -5,12 +5,12 @@ A fact that could not be had is a finding too, one that is not checked.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from typing import NamedTuple
 
 from scripts import advisories, attested, licenses
-from scripts.advisories import Advisory, Pin
+from scripts.advisories import Advisory, Audit, Pin
 from scripts.facts import Memory
 from scripts.finding import Finding, about
 from scripts.list_files import File
@@ -36,77 +36,112 @@ class Context(NamedTuple):
     environment: Mapping[str, str]
 
 
+class _Fact(NamedTuple):
+    """What a rule says of one file. Not is_checked: it cannot say."""
+
+    file: File
+    text: str
+    is_checked: bool = True
+
+
 def findings(context: Context) -> Iterator[Finding]:
-    """Yield what the rules that are on find."""
+    """Yield what the rules that are on find; equal facts of one version are one finding."""
     for name, rule in _RULES.items():
         if getattr(context.policy, name).is_on:
-            yield from rule(context)
+            grouped: dict[tuple[str, str, str, bool], list[File]] = {}
+            for file, text, is_checked in rule(context):
+                one = file.distribution
+                grouped.setdefault((one.name, str(one.version), text, is_checked), []).append(file)
+            for (_, _, text, is_checked), files in grouped.items():
+                yield about(name, files, text, context.offer, is_checked=is_checked)
+    for name, whole in _OF_ALL.items():
+        if getattr(context.policy, name).is_on:
+            yield from whole(context)
 
 
-def _min_age(context: Context) -> Iterator[Finding]:
+def _min_age(context: Context) -> Iterator[_Fact]:
+    limit = context.policy.min_age_days.limit
     for file in context.offer.files:
         if file.facts.first_party:
             continue
         if file.facts.upload_time is None:
-            yield _about(context, "min_age_days", file, "the upstream tells no upload time", is_checked=False)
+            yield _Fact(file, "the upstream tells no upload time", is_checked=False)
             continue
         uploaded = datetime.fromisoformat(file.facts.upload_time)
         young = tuple(key for key in file.serves if key in context.cutoffs and uploaded >= context.cutoffs[key])
         undated = tuple(key for key in file.serves if key not in context.cutoffs)
         if young:
-            fact = f"uploaded {file.facts.upload_time}, less than {context.policy.min_age_days.limit} days before"
-            yield _about(context, "min_age_days", file._replace(serves=young), f"{fact} its lock was made")
+            remedy = f"run make upgrade PACKAGE={file.distribution.name}"
+            fact = f"uploaded {file.facts.upload_time[:10]}, less than {limit} days before its lock was made; {remedy}"
+            yield _Fact(file._replace(serves=young), fact)
         if undated:
-            fact = "its lock has no date; run make upgrade"
-            yield _about(context, "min_age_days", file._replace(serves=undated), fact, is_checked=False)
+            yield _Fact(file._replace(serves=undated), "its lock has no date; run make upgrade", is_checked=False)
 
 
-def _yanked(context: Context) -> Iterator[Finding]:
+def _yanked(context: Context) -> Iterator[_Fact]:
     for file in context.offer.files:
         if file.facts.yanked is None and not file.facts.first_party:
-            yield _about(context, "yanked", file, "no upstream was asked about it", is_checked=False)
+            yield _Fact(file, "no upstream was asked about it", is_checked=False)
         elif file.facts.yanked:
             reason = f": {file.facts.yanked}" if isinstance(file.facts.yanked, str) else ", without a reason"
-            yield _about(context, "yanked", file, f"yanked upstream{reason}")
+            yield _Fact(file, f"yanked upstream{reason}")
 
 
-def _sdists(context: Context) -> Iterator[Finding]:
+def _sdists(context: Context) -> Iterator[_Fact]:
     for file in context.offer.files:
         if file.distribution.metadata is None:
-            yield _about(context, "sdists", file, "an sdist: to install it is to run its code")
+            yield _Fact(file, "an sdist: to install it is to run its code")
 
 
-def _licenses(context: Context) -> Iterator[Finding]:
+def _licenses(context: Context) -> Iterator[_Fact]:
     rule = context.policy.licenses
     for file in context.offer.files:
         try:
             fact = licenses.problem(file.distribution.about.stated, rule.allow, rule.deny)
         except NotChecked as error:
-            yield _about(context, "licenses", file, str(error), is_checked=False)
+            yield _Fact(file, str(error), is_checked=False)
         else:
             if fact:
-                yield _about(context, "licenses", file, fact)
+                yield _Fact(file, fact)
+
+
+def _unknown_licenses(context: Context) -> Iterator[Finding]:
+    """Yield the entries that nothing can be compared with: a misspelt one would allow nothing, and deny nothing."""
+    rule = context.policy.licenses
+    stated = [file.distribution.about.stated for file in context.offer.files]
+    for entry in licenses.strangers((*rule.allow, *rule.deny), stated):
+        text = f"{entry!r} is no SPDX identifier, and no file states it; correct it in packages.yaml"
+        yield Finding("licenses", "", "", text, is_checked=False)
+
+
+def _max_file(context: Context) -> Iterator[_Fact]:
+    limit = context.policy.max_file_mb.limit
+    for file in context.offer.files:
+        if file.distribution.size > limit * _MB:
+            yield _Fact(file, f"has {file.distribution.size / _MB:,.1f} MB, more than {limit} MB")
 
 
 def _vulnerabilities(context: Context) -> Iterator[Finding]:
     """Ask of all but in-house projects, whose names are nobody's business."""
     rule = context.policy.vulnerabilities
-    files: dict[Pin, File] = {}
+    files: dict[Pin, list[File]] = {}
     for file in context.offer.files:
-        pin: Pin = (file.distribution.name, str(file.distribution.version))
         if not file.facts.first_party:
-            files[pin] = file._replace(serves=(*files[pin].serves, *file.serves)) if pin in files else file
+            files.setdefault((file.distribution.name, str(file.distribution.version)), []).append(file)
     try:
         audit = advisories.find(files, rule.service, rule.url, context.environment)
     except NotChecked as error:
-        yield Finding("vulnerabilities", "", "", f"{count(len(files), 'version')}: {error}", is_checked=False)
-        return
+        audit = Audit({}, dict.fromkeys(files, str(error)))
     for pin, found in audit.checked.items():
         for one in found:
-            finding = _about(context, "vulnerabilities", files[pin], _told(one))
+            finding = about("vulnerabilities", files[pin], _told(one), context.offer)
             yield finding._replace(ids=(one.id, *one.aliases))
-    for pin, reason in audit.unchecked.items():
-        yield _about(context, "vulnerabilities", files[pin], reason, is_checked=False)
+    reasons: dict[str, list[str]] = {}
+    for (name, version), reason in audit.unchecked.items():
+        reasons.setdefault(reason, []).append(f"{name} {version}")
+    for reason, pins in reasons.items():
+        text = f"{len(pins)} of {count(len(files), 'version')}: {reason} ({', '.join(pins)})"
+        yield Finding("vulnerabilities", "", "", text, is_checked=False)
 
 
 def _told(one: Advisory) -> str:
@@ -119,14 +154,6 @@ def _attestations(context: Context) -> Iterator[Finding]:
     yield from attested.findings(context.offer, context.memory, context.policy.attestations)
 
 
-def _max_file(context: Context) -> Iterator[Finding]:
-    limit = context.policy.max_file_mb.limit
-    for file in context.offer.files:
-        if file.distribution.size > limit * _MB:
-            fact = f"has {file.distribution.size / _MB:,.1f} MB, more than {limit} MB"
-            yield _about(context, "max_file_mb", file, fact)
-
-
 def _max_release(context: Context) -> Iterator[Finding]:
     limit, size = context.policy.max_release_mb.limit, sum(file.distribution.size for file in context.offer.files)
     if size > limit * _MB:
@@ -136,17 +163,16 @@ def _max_release(context: Context) -> Iterator[Finding]:
         yield Finding("max_release_mb", "", "", text)
 
 
-def _about(context: Context, rule: str, file: File, fact: str, *, is_checked: bool = True) -> Finding:
-    return about(rule, file, fact, context.offer.chains, is_checked=is_checked)
-
-
-_RULES = {
+_RULES: Mapping[str, Callable[[Context], Iterator[_Fact]]] = {
     "min_age_days": _min_age,
     "yanked": _yanked,
     "licenses": _licenses,
     "sdists": _sdists,
+    "max_file_mb": _max_file,
+}
+_OF_ALL: Mapping[str, Callable[[Context], Iterator[Finding]]] = {
+    "licenses": _unknown_licenses,
     "vulnerabilities": _vulnerabilities,
     "attestations": _attestations,
-    "max_file_mb": _max_file,
     "max_release_mb": _max_release,
 }

@@ -12,14 +12,21 @@ from scripts import waivers
 from scripts.finding import Finding
 from scripts.waivers import Waiver
 
-_REMEDY = f"nothing is published; take other versions, or answer for them in {waivers.FILE}"
+_REMEDY = f"take other versions, or answer for them in {waivers.FILE}"
+
+# No version is known here but those that are served and those that a need names, and these are often the oldest.
+_ADD = "to fill the gaps, add such lines with the versions that you want, or set resolve_deps: true"
 
 
 class Report:
-    """Sorts findings into errors, warnings, waived and not checked. levels say how strictly each rule holds."""
+    """Sorts findings into errors, warnings, waived and not checked. levels say how strictly each rule holds.
 
-    def __init__(self, levels: Mapping[str, str], exceptions: Sequence[Waiver]) -> None:
+    outcome is told with the number of errors.
+    """
+
+    def __init__(self, levels: Mapping[str, str], exceptions: Sequence[Waiver], *, outcome: str = "") -> None:
         self._levels = levels
+        self._outcome = outcome
         self._exceptions = exceptions
         self._used: set[Waiver] = set()
         self._lines: dict[str, list[str]] = {"error": [], "warning": [], "not checked": []}
@@ -46,7 +53,7 @@ class Report:
     def stop(self) -> None:
         """Raise SystemExit where there are errors already, before anything is asked of an upstream."""
         if self._errors:
-            total = f"{len(self._errors)} error{'s' if self._errors[1:] else ''}; {_REMEDY}"
+            total = f"{len(self._errors)} error{'s' if self._errors[1:] else ''}; {self._outcome}{_REMEDY}"
             raise SystemExit("\n".join([*self._errors, *self._advice(), total]))
 
     @property
@@ -54,10 +61,7 @@ class Report:
         return sorted(self._lines["error"]) + waivers.expired(self._exceptions, waivers.today())
 
     def _advice(self) -> list[str]:
-        return [
-            "\n    ".join([f"{path}: to fill the gaps, add", *sorted(lines)])
-            for path, lines in sorted(self._to_add.items())
-        ]
+        return ["\n    ".join([f"{path}: {_ADD}", *sorted(lines)]) for path, lines in sorted(self._to_add.items())]
 
     def close(self) -> None:
         """Print everything, and raise SystemExit with what keeps the release from being published."""

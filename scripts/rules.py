@@ -75,6 +75,7 @@ _TOLD: Mapping[str, Mapping[str, str]] = MappingProxyType(
     }
 )
 _NEEDED = {"min_age_days": "days", "max_file_mb": "mb", "max_release_mb": "mb", "pinned_names": "names"}
+_EXAMPLES = {"days": "14", "mb": "500", "names": "[acme-*]"}
 
 
 def _glob_problem(text: str) -> str | None:
@@ -118,7 +119,8 @@ def _value(reader: Reader, key: str) -> int | str | tuple[str, ...]:
 
 def _rule(reader: Reader, name: str) -> Rule:
     value = reader.values[name]
-    if isinstance(value, str | bool):
+    is_word = isinstance(value, str) and (value in LEVELS or name not in _NEEDED)
+    if is_word or value is None or isinstance(value, bool):
         level, below = reader.choice(name, LEVELS, "error"), Reader("", {}, [])
     else:
         is_short = not isinstance(value, dict) and name in _NEEDED
@@ -138,7 +140,7 @@ def _rule(reader: Reader, name: str) -> Rule:
 
 def _lacks(name: str, below: Reader) -> str | None:
     if name in _NEEDED and _NEEDED[name] not in below.values:
-        return f"says no {_NEEDED[name]}; write the value after its name"
+        return f"says no {_NEEDED[name]}; write such as {name}: {_EXAMPLES[_NEEDED[name]]}"
     if name == "licenses" and not {"allow", "deny"} & set(below.values):
         return "says neither allow nor deny; write one of the two, with a list of licences"
     return None
@@ -146,6 +148,6 @@ def _lacks(name: str, below: Reader) -> str | None:
 
 def read(reader: Reader) -> Policy:
     """Return what `policy:` says, and leave its problems with the reader."""
-    below = reader.below("policy")
+    below = reader.below("policy")  # without a value it is one whose rules are all commented out
     below.check_keys(Policy._fields)
     return Policy(**{name: _rule(below, name) for name in below.values if name in Policy._fields})

@@ -98,6 +98,7 @@ def _source_options(job: Job) -> Iterator[str]:
     """Yield what tells scripts/compile_target.py where files may come from, and which may be of any age."""
     if job.config.first_party:
         yield f"--first-party={Path(job.config.first_party).resolve()}"
+    yield from (f"--private={name}" for name in sorted(job.in_house))
     if (private := job.config.policy.pinned_names).level == "error":
         yield from (f"--private={pattern}" for pattern in private.names)
     for waiver in job.waivers:

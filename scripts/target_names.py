@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable
 from functools import cache
 
 from scripts.locks import Key
@@ -50,9 +50,15 @@ def target_names(targets: Iterable[Target]) -> str:
     return ", ".join(names) if len(names) <= _MOST_TARGETS else "; ".join(folded(targets))
 
 
-def for_whom(keys: Sequence[Key]) -> str:
-    """Name sets with their targets."""
-    sets: dict[str, list[Target]] = {}
+def for_whom(keys: Collection[Key], offered: Collection[Key]) -> str:
+    """Name sets with their targets; where it is all that are offered of a set, that is said instead."""
+    sets: dict[str, set[Target]] = {}
     for key in keys:
-        sets.setdefault(key.set_name, []).append(key.target)
-    return "; ".join(f"{name}: {target_names(targets)}" for name, targets in sorted(sets.items()))
+        sets.setdefault(key.set_name, set()).add(key.target)
+    of_set = {name: {key.target for key in offered if key.set_name == name} for name in sets}
+    return "; ".join(f"{name}: {_all_or_names(targets, of_set[name])}" for name, targets in sorted(sets.items()))
+
+
+def _all_or_names(targets: set[Target], offered: set[Target]) -> str:
+    is_all = targets == offered and len(targets) > _MOST_TARGETS
+    return f"all {len(targets)} targets" if is_all else target_names(targets)

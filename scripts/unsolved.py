@@ -60,7 +60,7 @@ class Seen:
         links = sorted(self._links.get(project, ()), key=lambda one: (one[0], one[2].filename))
         source = "first_party" if project in self._local else "the upstream"
         if not links and project in self._local:
-            return "pinned_names keeps this name from the upstream; put a wheel of it into first_party"
+            return "it is kept from the upstream as a name of your own; put a wheel of it into first_party"
         if not links:
             return "the upstream has no such project; correct the name"
         wanted = [one for one in links if specifier.contains(str(one[0]), prereleases=True)]
@@ -68,6 +68,9 @@ class Seen:
             return f"{source} has no such version; name one of {_newest(str(version) for version, *_ in links)}"
         if any(self._fits(evaluator, link, specifier) for _, evaluator, link in wanted):
             return None
+        if young := [(evaluator, link) for _, evaluator, link in wanted if self._is_too_young(evaluator, link)]:
+            files = _newest(self._described(evaluator, link) for evaluator, link in young)
+            return f"min_age_days lets in no file that fits: {files}; name an older version, or waive the rule for it"
         files = _newest(self._described(evaluator, link) for _, evaluator, link in wanted)
         sdists = "" if all(link.is_wheel for *_, link in wanted) else f", or put {project} on allow_sdists"
         return f"no file fits the target; {source} has {files}; name another version or target{sdists}"
@@ -75,6 +78,9 @@ class Seen:
     def _fits(self, evaluator: LinkEvaluator, link: Link, specifier: SpecifierSet) -> bool:
         fits = evaluator.evaluate_link(link)[0] is LinkType.candidate
         return fits and (not link.is_yanked or _is_pinned(specifier))
+
+    def _is_too_young(self, evaluator: LinkEvaluator, link: Link) -> bool:
+        return link.is_wheel and evaluator.evaluate_link(link)[0] is LinkType.upload_too_late
 
     def _described(self, evaluator: LinkEvaluator, link: Link) -> str:
         if evaluator.evaluate_link(link)[0] is LinkType.requires_python_mismatch:
@@ -130,4 +136,5 @@ class Failure(NamedTuple):
             lines.append(f"a constraint, or another pin, asks for {name}{self.constraints[name].specifier}")
         if len(lines) == 1:
             return lines[0]
-        return "\n".join(["these exclude each other:", *(f"  {line}" for line in lines)])
+        more = [f"  and {len(lines) - MOST} more"] if lines[MOST:] else []
+        return "\n".join(["these exclude each other:", *(f"  {line}" for line in lines[:MOST]), *more])

@@ -15,14 +15,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import canonicalize_name, is_normalized_name
+from packaging.version import InvalidVersion, Version
 
-from scripts.finding import Finding
 from scripts.rules import Policy
 from scripts.yaml_reader import Reader
+
+if TYPE_CHECKING:
+    from scripts.finding import Finding
 
 FILE = "waivers.yaml"
 # A size of the whole release belongs to no project.
@@ -58,22 +61,35 @@ def _read(number: int, reader: Reader) -> Waiver:
     rule, project = reader.choice("rule", RULES, RULES[0]), reader.text("project")
     if project and not is_normalized_name(project):
         reader.problem("project", f'"{project}" is not a normalised project name; write "{canonicalize_name(project)}"')
-    versions, reason, by = reader.text("versions"), reader.text("reason"), reader.text("approved_by")
+    versions = reader.text("versions", 'write a range such as ">=1.2,<2", in quotes')
+    reason, by = reader.text("reason"), reader.text("approved_by", "write who answers for it")
     try:
         SpecifierSet(versions)
     except InvalidSpecifier:
-        reader.problem("versions", f'"{versions}" is no range of versions; write such as ">=1.2,<2"')
+        such = f'"=={versions}"' if _is_version(versions) else '">=1.2,<2"'
+        reader.problem("versions", f'"{versions}" is no range of versions; write such as {such}, in quotes')
     advisory = reader.text("advisory") if "advisory" in reader.values else ""
     if advisory and rule != "vulnerabilities":
         reader.problem("advisory", f"{rule} knows no advisories; remove the key")
     return Waiver(number, rule, project, versions, reason, by, _expires(reader), advisory)
 
 
+def _is_version(text: str) -> bool:
+    try:
+        return bool(Version(text))
+    except InvalidVersion:
+        return False
+
+
 def _expires(reader: Reader) -> date:
     value = reader.values.get("expires")
-    if isinstance(value, date) and not isinstance(value, datetime):
-        return value
-    reader.problem("expires", f"{value!r} is no date; write such as 2027-01-31, without quotes")
+    try:
+        if not isinstance(value, datetime):
+            return date.fromisoformat(str(value))
+    except ValueError:
+        pass
+    fact = "is missing" if value is None else f"{value!r} is no date"
+    reader.problem("expires", f"{fact}; write such as 2027-01-31")
     return date.max
 
 

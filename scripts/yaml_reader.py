@@ -78,11 +78,11 @@ class Reader:
 
     def below(self, key: str) -> Reader:
         """Return the reader of a mapping that stands under a key; empty where none does."""
-        value = self.values.get(key, {})
-        if not isinstance(value, dict):
+        value = self.values.get(key)
+        if value is not None and not isinstance(value, dict):
             self.problem(key, f"{value!r} is not a mapping; write lines such as key: value below it")
             value = {}
-        return Reader(f"{self.where}: {key}", value, self.problems)
+        return Reader(f"{self.where}: {key}", value or {}, self.problems)
 
     def boolean(self, key: str, default: bool) -> bool:
         """Return true or false."""
@@ -97,6 +97,9 @@ class Reader:
         value = self.values.get(key, default)
         if value is False and "off" in choices:
             return "off"
+        if value is None:
+            self.problem(key, f"has no value; write one of {', '.join(choices)}")
+            return default
         if value not in choices:
             self.problem(key, f"{value!r} is none of {', '.join(choices)}; write one of them")
             return default

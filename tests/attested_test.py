@@ -58,9 +58,7 @@ def test_provenance_that_does_not_verify_is_an_error(checkout: Checkout) -> None
     checkout.upstream.add(OLD, provenance=UNSIGNED)
     rules(checkout, "error")
     approve(OLD)
-    assert refusal(checkout).startswith(
-        f"attestations: alpha 1.0 ({OLD.filename}; {KEY}): its provenance is none as PEP 740 says ("
-    )
+    assert refusal(checkout).startswith("attestations: alpha 1.0: its provenance is none as PEP 740 says (")
     rules(checkout, "off")
     assert checkout.index() == 0
     assert "_publisher" not in live_file(checkout, OLD.filename)
@@ -71,8 +69,8 @@ def test_a_required_attestation_that_is_not_there_is_an_error(checkout: Checkout
         checkout.upstream.add(one)
     rules(checkout, "{require: [alpha]}")
     approve(OLD, beta)
-    fact = "has no attestation, which attestations requires of its project"
-    assert refusal(checkout) == errors(f"attestations: alpha 1.0 ({OLD.filename}; {KEY}): {fact}")
+    fact = "has no attestation, which `require` asks for"
+    assert refusal(checkout) == errors(f"attestations: alpha 1.0: {fact} ({OLD.filename}; {KEY})")
 
 
 def test_a_project_that_never_had_one_needs_none(checkout: Checkout, capsys: pytest.CaptureFixture[str]) -> None:
@@ -122,13 +120,13 @@ def upgraded(checkout: Checkout, provenance: bytes | None) -> None:
 def test_a_publisher_that_vanishes_is_an_error(checkout: Checkout) -> None:
     upgraded(checkout, None)
     fact = f"has no attestation; what its project had before was published by {OURS}"
-    assert refusal(checkout) == errors(f"attestations: alpha 1.1 ({NEW.filename}; {KEY}): {fact}")
+    assert refusal(checkout) == errors(f"attestations: alpha 1.1: {fact} ({NEW.filename}; {KEY})")
 
 
 def test_a_publisher_that_changes_is_an_error(checkout: Checkout) -> None:
     upgraded(checkout, UNSIGNED)
     fact = f"published by {THEIRS}, its project before by {OURS}"
-    assert refusal(checkout) == errors(f"attestations: alpha 1.1 ({NEW.filename}; {KEY}): {fact}")
+    assert refusal(checkout) == errors(f"attestations: alpha 1.1: {fact} ({NEW.filename}; {KEY})")
 
 
 def test_a_change_that_was_waived_once_is_the_publisher_from_then_on(

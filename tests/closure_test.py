@@ -23,6 +23,7 @@ from scripts.target import Target
 
 LINUX, WINDOWS = "3.12-manylinux_2_28_x86_64", "3.12-win_amd64"
 TARGETS = 'python_versions: ["3.12"]\nplatforms: [manylinux_2_28_x86_64, win_amd64]\n'
+ADD = "to fill the gaps, add such lines with the versions that you want, or set resolve_deps: true"
 BOTH = f"{LINUX}, {WINDOWS}"
 
 
@@ -51,7 +52,7 @@ def test_a_need_that_only_another_version_would_meet_is_told_with_the_line_to_ad
     approved(checkout, app, wheel("starlette", "0.36.3"))
     assert refusal(checkout) == (
         f"closure: fastapi 0.110.0 → starlette<0.38,>=0.37.2: {BOTH} have none (the index has 0.36.3)\n"
-        "requirements.in: to fill the gaps, add\n    starlette==0.37.2\n"
+        f"requirements.in: {ADD}\n    starlette==0.37.2\n"
         f"1 error; {FOOT}"
     )
     assert not (checkout.root / "web").exists()
@@ -79,7 +80,7 @@ def test_the_line_that_is_told_fills_the_gap(checkout: Checkout) -> None:
 )
 def test_the_line_to_add_names_a_version_where_the_need_does(checkout: Checkout, need: str, line: str) -> None:
     approved(checkout, wheel("alpha", "1.0", requires=[need]))
-    assert f"requirements.in: to fill the gaps, add\n    {line}\n" in refusal(checkout)
+    assert f"requirements.in: {ADD}\n    {line}\n" in refusal(checkout)
 
 
 def test_with_resolve_deps_no_line_is_told(checkout: Checkout) -> None:
@@ -209,7 +210,7 @@ def test_closure_may_warn_or_be_off(checkout: Checkout, capsys: pytest.CaptureFi
     assert checkout.index() == 0
     said = capsys.readouterr().err
     assert said.startswith(f"warning: closure: alpha 1.0 → beta: {BOTH} have none (the index has no such project)\n")
-    assert "requirements.in: to fill the gaps, add\n    beta==VERSION\n" in said
+    assert f"requirements.in: {ADD}\n    beta==VERSION\n" in said
     approved(checkout, alpha, yaml="closure: off\n")
     assert checkout.index() == 0
     assert "warning" not in capsys.readouterr().err
@@ -343,7 +344,7 @@ def test_make_closure_prints_the_matrix_and_publishes_nothing(
         wheel("alpha", "1.0", requires=["beta"]),
         wheel("beta", "1.0", tag="cp312-cp312-manylinux_2_17_x86_64"),
         sdist("gamma", "1.0"),
-        yaml="allow_sdists: [gamma]\nclosure: off\n",
+        yaml="allow_sdists: [gamma]\n",
     )
     with pytest.raises(SystemExit) as caught:
         closure_matrix.main([f"--root={checkout.root}", f"--upstream={checkout.upstream.url}"])
@@ -351,8 +352,18 @@ def test_make_closure_prints_the_matrix_and_publishes_nothing(
     assert capsys.readouterr().out == (
         f"  1 = {LINUX}\n  2 = {WINDOWS}\n        1   2\nalpha  ok gap\nbeta   ok   -\ngamma   ?   ?\n"
     )
+    assert str(caught.value).splitlines()[-1] == FOOT.replace("nothing is published", "2 errors")
     assert not (checkout.root / "web").exists()
     assert not any((checkout.root / "releases").iterdir())
+
+
+@pytest.mark.parametrize("level", ["warn", "off"])
+def test_make_closure_is_no_stricter_than_make_index(
+    checkout: Checkout, capsys: pytest.CaptureFixture[str], level: str
+) -> None:
+    approved(checkout, wheel("alpha", "1.0", requires=["beta"]), yaml=f"closure: {level}\n")
+    assert closure_matrix.main([f"--root={checkout.root}", f"--upstream={checkout.upstream.url}"]) == 0
+    assert capsys.readouterr().err.startswith(f"warning: closure: alpha 1.0 → beta: {BOTH} have none")
 
 
 def test_make_closure_needs_no_network_for_what_is_held(checkout: Checkout) -> None:

@@ -143,18 +143,39 @@ def test_an_in_house_file_that_was_published_may_leave_the_folder(checkout: Chec
     assert page["files"][0]["_first-party"] is True
 
 
-def test_an_in_house_wheel_that_is_gone_or_was_built_anew_is_missing_and_the_upstream_is_not_asked(
-    checkout: Checkout,
-) -> None:
+def test_an_in_house_wheel_that_is_gone_is_missing_and_the_upstream_is_not_asked(checkout: Checkout) -> None:
     in_house(checkout)
     checkout.lock()
     checkout.upstream.requests.clear()
     start = f"acme-tools 1.0 ({PATH}): first_party has no wheel with sha256 {OWN.sha256}; "
-    build(checkout, wheel("acme-tools", "1.0", files={"new.py": b""}))
-    assert refusal(checkout) == missing(f"{start}it has {OWN.filename}; run make lock", of=2)
     (checkout.path / "wheels" / OWN.filename).unlink()
     assert refusal(checkout) == missing(f"{start}it has none of the project; put it back", of=2)
+    build(checkout, wheel("acme-tools", "1.1"))
+    assert refusal(checkout) == missing(f"{start}it has acme_tools-1.1-py3-none-any.whl; run make lock", of=2)
     assert checkout.upstream.requests == []
+
+
+def test_an_in_house_wheel_that_was_built_anew_makes_the_lock_stale(checkout: Checkout) -> None:
+    in_house(checkout)
+    checkout.lock()
+    other = wheel("acme-tools", "1.0", requires=["beta"], files={"new.py": b""})
+    build(checkout, other)
+    assert refusal(checkout) == f"{PATH}: stale, acme-tools 1.0 is not the wheel that first_party has; run make lock"
+    assert checkout.lock() == 0
+    assert hashes(checkout)[0] == other.sha256
+
+
+@pytest.mark.parametrize("options", [("--upgrade",), ("--upgrade", "--package=acme-tools"), ()])
+def test_a_name_that_a_lock_knows_as_in_house_is_never_asked_for_at_the_upstream(
+    checkout: Checkout, options: tuple[str, ...]
+) -> None:
+    in_house(checkout)
+    checkout.lock()
+    (checkout.path / "wheels" / OWN.filename).unlink()
+    checkout.write("acme-tools\nbeta\n")
+    assert checkout.lock(*options) == 1
+    assert hashes(checkout)[0] == OWN.sha256
+    assert "/simple/acme-tools/" not in checkout.upstream.page_requests()
 
 
 def test_the_folder_s_wheels_stay_where_they_are(checkout: Checkout) -> None:
@@ -185,13 +206,16 @@ def test_what_is_no_wheel_in_the_folder_is_refused_by_name(checkout: Checkout, n
     assert str(caught.value) == f"wheels/{name}: {expected}"
 
 
-def test_an_unsound_in_house_wheel_is_refused_like_any_other(checkout: Checkout) -> None:
+def test_an_unsound_in_house_wheel_is_refused_before_anything_is_locked(checkout: Checkout) -> None:
     liar = wheel("acme-tools", "1.0", metadata=b"Metadata-Version: 2.1\nName: other\nVersion: 1.0\n")
     build(checkout, liar)
     checkout.write("acme-tools==1.0\n", packages_yaml=f"{TARGET}first_party: wheels\n")
-    checkout.lock()
-    assert refusal(checkout).startswith("acme-tools 1.0: ")
-    assert not (checkout.root / "web").exists()
+    with pytest.raises(SystemExit) as caught:
+        checkout.lock()
+    assert str(caught.value) == (
+        f"wheels/{liar.filename}: acme_tools-1.0.dist-info/METADATA says 'other' '1.0', "
+        "the file name says acme-tools 1.0; build it anew"
+    )
 
 
 # Names that only in-house projects may have
@@ -202,7 +226,7 @@ def test_a_private_name_is_not_asked_for_at_the_upstream(checkout: Checkout, cap
     checkout.write("acme-secret\n", packages_yaml=f"{TARGET}resolve_deps: true\npolicy: {{pinned_names: [acme-*]}}\n")
     assert failure(checkout, capfd) == (
         "requirements.in:1: acme-secret: "
-        "pinned_names keeps this name from the upstream; put a wheel of it into first_party"
+        "it is kept from the upstream as a name of your own; put a wheel of it into first_party"
     )
     assert checkout.upstream.requests == []
 
@@ -260,8 +284,8 @@ def test_a_pin_that_is_too_young_is_refused_with_its_date(
     checkout.write("alpha==1.2\n")
     day = days_ago(3)[:10]
     assert failure(checkout, capfd) == (
-        "requirements.in:1: alpha==1.2: no file fits the target; the upstream has "
-        f"alpha-1.2-py3-none-any.whl (uploaded {day}, too young); name another version or target"
+        "requirements.in:1: alpha==1.2: min_age_days lets in no file that fits: "
+        f"alpha-1.2-py3-none-any.whl (uploaded {day}, too young); name an older version, or waive the rule for it"
     )
 
 
@@ -282,9 +306,8 @@ def test_a_level_of_warn_takes_the_young_one_and_says_so(
     assert pins(checkout) == ["alpha==1.2"]
     capsys.readouterr()
     assert checkout.index() == 0
-    first = capsys.readouterr().err.splitlines()[0]
-    assert first.startswith("warning: min_age_days: alpha 1.2 (alpha-1.2-py3-none-any.whl; ")
-    assert first.endswith(", less than 14 days before its lock was made")
+    fact = f"uploaded {days_ago(3)[:10]}, less than 14 days before its lock was made"
+    assert capsys.readouterr().err.startswith(f"warning: min_age_days: alpha 1.2: {fact}; ")
 
 
 def test_a_waiver_lets_a_version_be_of_any_age(checkout: Checkout) -> None:

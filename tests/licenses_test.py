@@ -166,7 +166,7 @@ def test_what_spdx_does_not_know_counts_by_its_name(licence: str, allow: str, de
             ["BSD License"],
             "MIT, BSD-3-Clause",
             "",
-            "licence 'BSD License' is not allowed; it may mean 'BSD-3-Clause', and is listed by its own name",
+            "licence 'BSD License' is not allowed; it may mean 'BSD-3-Clause': to accept it, allow it by its own name",
         ),
         (["BSD License"], "MIT", "", "licence 'BSD License' is not allowed"),
         (["BSD License"], "BSD-3-Clause", "BSD License", "licence 'BSD License' is denied"),

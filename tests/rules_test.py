@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from conftest import Checkout
 
-from scripts import config, waivers
+from scripts import config, lock_check, waivers
 from scripts.rules import Policy, Rule
 from scripts.waivers import Waiver
 
@@ -83,7 +83,13 @@ def test_off_needs_no_quotes_though_yaml_reads_it_as_false(checkout: Checkout, t
         ("yanked: true", "yanked: True is none of error, warn, off; write one of them"),
         ("yanked: {days: 3}", "yanked: days: no such key; the nearest is level"),
         ("yanked: [error]", "yanked: ['error'] is not a mapping; write lines such as key: value below it"),
-        ("min_age_days: error", "min_age_days: says no days; write the value after its name"),
+        ("min_age_days: error", "min_age_days: says no days; write such as min_age_days: 14"),
+        ("min_age_days: '14'", "min_age_days: days: '14' is not a whole number above 0; write one"),
+        (
+            "pinned_names: acme-*",
+            "pinned_names: names: 'acme-*' is not a list with at least one item; write one item a line after '- '",
+        ),
+        ("yanked:", "yanked: has no value; write one of error, warn, off"),
         ("min_age_days: -1", "min_age_days: days: -1 is not a whole number above 0; write one"),
         ("min_age_days: 1.5", "min_age_days: days: 1.5 is not a whole number above 0; write one"),
         ("max_file_mb: {mb: true}", "max_file_mb: mb: True is not a whole number above 0; write one"),
@@ -118,7 +124,7 @@ def test_off_needs_no_quotes_though_yaml_reads_it_as_false(checkout: Checkout, t
             'pinned_names: names: "Acme_*" is no pattern of normalised names; '
             'write such as "acme-*", in lower case, with - and no _ or .',
         ),
-        ("pinned_names: error", "pinned_names: says no names; write the value after its name"),
+        ("pinned_names: error", "pinned_names: says no names; write such as pinned_names: [acme-*]"),
         ("licenses: {allow: [MIT], allow: [ISC]}", "licenses: allow: stands 2 times; keep one"),
     ],
 )
@@ -149,9 +155,15 @@ def test_the_keys_beside_the_policy_are_checked_too(checkout: Checkout, text: st
     assert str(caught.value) == f"packages.yaml: {expected}"
 
 
+def test_a_policy_whose_rules_are_all_comments_has_none(checkout: Checkout) -> None:
+    assert policy(checkout, "# yanked: error\n") == Policy()
+
+
 def test_a_waiver_is_read(checkout: Checkout) -> None:
     checkout.write("alpha==1.0\n", waivers_yaml=GOOD)
     expected = Waiver(1, "licenses", "alpha", ">=1,<2", "as legal agreed", "A. Turing", date(2999, 12, 31))
+    assert waivers.load(Path()) == [expected]
+    checkout.write("alpha==1.0\n", waivers_yaml=GOOD.replace("2999-12-31", '"2999-12-31"'))
     assert waivers.load(Path()) == [expected]
 
 
@@ -167,13 +179,14 @@ def test_there_need_be_no_waivers(checkout: Checkout, text: str) -> None:
     [
         ("rule: licenses", "rule: denied", "rule: 'denied' is none of closure, min_age_days, licenses, yanked, "
          "vulnerabilities, sdists, max_file_mb, attestations, pinned_names; write one of them"),
+        ('">=1,<2"', '"1.5"', 'versions: "1.5" is no range of versions; write such as "==1.5", in quotes'),
         ("project: alpha", "project: Al_pha", 'project: "Al_pha" is not a normalised project name; write "al-pha"'),
-        ('">=1,<2"', '"about 1"', 'versions: "about 1" is no range of versions; write such as ">=1.2,<2"'),
+        ('">=1,<2"', '"about 1"', 'versions: "about 1" is no range of versions; write such as ">=1.2,<2", in quotes'),
         ('versions: ">=1,<2"', "version: '1'", "version: no such key; the nearest is versions"),
         ("  reason: as legal agreed\n", "", "reason: is missing; write one line of text"),
-        ("approved_by: A. Turing", "approved_by: 3", "approved_by: 3 is no line of text; write one line of text"),
-        ("2999-12-31", "'next year'", "expires: 'next year' is no date; write such as 2027-01-31, without quotes"),
-        ("  expires: 2999-12-31\n", "", "expires: None is no date; write such as 2027-01-31, without quotes"),
+        ("approved_by: A. Turing", "approved_by: 3", "approved_by: 3 is no line of text; write who answers for it"),
+        ("2999-12-31", "'next year'", "expires: 'next year' is no date; write such as 2027-01-31"),
+        ("  expires: 2999-12-31\n", "", "expires: is missing; write such as 2027-01-31"),
         ("expires", "advisory: PYSEC-1\n  expires", "advisory: licenses knows no advisories; remove the key"),
     ],
 )  # fmt: skip
@@ -182,6 +195,12 @@ def test_each_mistake_in_a_waiver_has_its_sentence(checkout: Checkout, old: str,
     with pytest.raises(SystemExit) as caught:
         waivers.load(Path())
     assert f"waivers.yaml: 2: {expected}" in str(caught.value).splitlines()
+
+
+def test_lock_check_tells_of_a_mistake_in_a_waiver(checkout: Checkout) -> None:
+    checkout.write("alpha==1.0\n", waivers_yaml=GOOD.replace("alpha", "Alpha"))
+    with pytest.raises(SystemExit):
+        lock_check.main([])
 
 
 @pytest.mark.parametrize("text", ["alpha: 1", "- alpha", "3"])
