@@ -88,10 +88,14 @@ def _standing_pins(job: Job, layer: RequirementSet) -> Iterator[Pin]:
             yield from (pin for pin in locks.parse_block(block) if not wanted or (pin.name, pin.version) in wanted)
 
 
-def _write_existing(pins: Iterable[Pin], output: Path, *, with_hashes: bool) -> None:
+def _write_existing(pins: Iterable[Pin], output: Path, unhashed: Collection[str]) -> None:
     """Give pip-compile the pins that stand, as its output file, so that it keeps them."""
-    ending = " --hash=sha256:{}\n" if with_hashes else "\n"
-    output.write_text("".join(f"{pin.name}=={pin.version}{ending.format(pin.sha256)}" for pin in pins))
+    lines = (f"{pin.name}=={pin.version}{_hash_of(pin) if pin.name not in unhashed else ''}\n" for pin in pins)
+    output.write_text("".join(lines))
+
+
+def _hash_of(pin: Pin) -> str:
+    return f" --hash=sha256:{pin.sha256}"
 
 
 def _source_options(job: Job) -> Iterator[str]:
@@ -129,8 +133,10 @@ def compile_layer(job: Job, layer: RequirementSet) -> str:
         inputs, output = Path(folder) / "inputs", Path(folder) / "lock.txt"
         command = _command(job, output, _write_inputs(layer, inputs))
         pins = list(_standing_pins(job, layer))
-        # What was edited by hand tells a version that somebody wants, but no hash that anybody checked.
-        _write_existing(pins, output, with_hashes=bool(pins) and locks.is_intact(job.key.path))
+        # What was edited by hand tells a version that somebody wants, but no hash that anybody checked. And what is
+        # built in-house may have been built anew.
+        is_intact = bool(pins) and locks.is_intact(job.key.path)
+        _write_existing(pins, output, job.in_house if is_intact else {pin.name for pin in pins})
         done = subprocess.run(command, cwd=inputs, env=job.environment, capture_output=True, text=True, check=False)
         if done.returncode:
             status = f"pip-compile ended with exit status {done.returncode}"
