@@ -17,6 +17,7 @@ from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.tags import Tag
 from packaging.utils import canonicalize_name, parse_wheel_filename
+from packaging.version import Version
 
 from scripts.list_files import File
 from scripts.locks import Key
@@ -29,13 +30,17 @@ _MOST_CHOICES = 20
 
 
 @cache
+def _project(need: str) -> str:
+    return canonicalize_name(parse(need).name)
+
+
+@cache
 def _tags(filename: str) -> frozenset[Tag]:
     return parse_wheel_filename(filename)[3]
 
 
-def _is_met(specifier: SpecifierSet, file: File) -> bool:
-    is_taken = not file.facts.yanked or any(one.operator in {"==", "==="} for one in specifier)
-    return is_taken and specifier.contains(file.distribution.version, prereleases=True)
+def _is_pin(specifier: SpecifierSet) -> bool:
+    return any(one.operator in {"==", "==="} and not one.version.endswith(".*") for one in specifier)
 
 
 class Node(NamedTuple):
@@ -62,7 +67,9 @@ class Served:
     def __init__(self, key: Key, projects: Projects) -> None:
         self._key = key
         self._projects = projects
-        self._tag_set = frozenset(key.target.tags)
+        self._tags = {tag: place for place, tag in enumerate(key.target.tags)}
+        own = self.pins(file for files in projects.values() for file in files)
+        self._own = {(file.distribution.name, file.distribution.version) for file in own}
         self._environment = key.target.environment
         self._files: dict[str, list[File]] = {}
         self._met: dict[str, list[File]] = {}
@@ -71,24 +78,41 @@ class Served:
         self._holds: dict[tuple[str, str], bool] = {}
 
     def files(self, project: str) -> list[File]:
-        """List what the target accepts of a project, the best first: what its own lock has, then the newest."""
+        """List what the target takes of a project, the best version first: what its own lock has, then the newest.
+
+        Of several files of a version a client takes the one that fits best, whichever set brought it here.
+        """
         if project not in self._files:
-            found = filter(self._accepts, self._projects.get(project, ()))
-            self._files[project] = sorted(found, key=self._rank, reverse=True)
+            best: dict[Version, File] = {}
+            for file in sorted(filter(self._accepts, self._projects.get(project, ())), key=self._fit, reverse=True):
+                best[file.distribution.version] = file
+            self._files[project] = sorted(best.values(), key=self._rank, reverse=True)
         return self._files[project]
+
+    def _fit(self, file: File) -> tuple[int, int]:
+        """Place a file in the target's order of preference (PEP 425), then by its build tag (PEP 427)."""
+        if file.distribution.metadata is None:
+            return len(self._tags), 0
+        _, _, build, tags = parse_wheel_filename(file.distribution.filename)
+        return min(self._tags[tag] for tag in tags if tag in self._tags), -build[0] if build else 1
+
+    def pins(self, files: Iterable[File]) -> list[File]:
+        """List the files that the target's own lock names."""
+        return [file for file in files if self._key in file.serves]
 
     def _accepts(self, file: File) -> bool:
         one = file.distribution
-        fits = one.metadata is None or not self._tag_set.isdisjoint(_tags(one.filename))
+        fits = one.metadata is None or not self._tags.keys().isdisjoint(_tags(one.filename))
         python = self._environment["python_full_version"]
         return fits and _specifiers(one.requires_python or "").contains(python, prereleases=True)
 
-    def _rank(self, file: File) -> tuple[bool, object]:
-        return self.is_own(file), file.distribution.version
+    def _rank(self, file: File) -> tuple[bool, bool, Version]:
+        version = file.distribution.version
+        return self.is_own(file), not version.is_prerelease, version
 
     def is_own(self, file: File) -> bool:
-        """Whether the target's own lock names a file."""
-        return self._key in file.serves
+        """Whether the target's own lock names a file, or another of its version."""
+        return (file.distribution.name, file.distribution.version) in self._own
 
     def holds(self, marker: Marker | None, extra: str = "") -> bool:
         """Whether a marker holds on the target."""
@@ -100,12 +124,15 @@ class Served:
     def meets(self, need: str) -> list[File]:
         """List what meets a requirement.
 
-        A pre-release does: clients take one where there is nothing else. A yanked file does for `==` alone (PEP 592).
+        A pre-release does where there is nothing else, or the requirement names one (PEP 440). A yanked file does for a
+        pin alone (PEP 592).
         """
         if need not in self._met:
             wanted = parse(need)
             files = [] if wanted.url else self.files(canonicalize_name(wanted.name))
-            self._met[need] = [file for file in files if _is_met(wanted.specifier, file)]
+            fresh = [file for file in files if not file.facts.yanked or _is_pin(wanted.specifier)]
+            versions = set(wanted.specifier.filter([file.distribution.version for file in fresh]))
+            self._met[need] = [file for file in fresh if file.distribution.version in versions]
         return self._met[need]
 
     def leads_to(self, need: str) -> list[tuple[File, Node]]:
@@ -113,10 +140,13 @@ class Served:
         if need not in self._leads:
             met = self.meets(need)
             files = list(filter(self.is_own, met)) or met
-            self._leads[need] = [
-                (file, Node(file.distribution.filename, one)) for file in files for one in extras(need)
-            ]
+            self._leads[need] = [one for extra in extras(need) for one in self._nodes(files, extra)]
         return self._leads[need]
+
+    def _nodes(self, files: Sequence[File], extra: str) -> list[tuple[File, Node]]:
+        """Pair files with an extra; where some of them have all that it needs, these are what a client takes."""
+        whole = [file for file in files if all(map(self.meets, self.needs(file, extra)))] if extra else []
+        return [(file, Node(file.distribution.filename, extra)) for file in whole or files]
 
     def needs(self, file: File, extra: str) -> list[str]:
         """List what a file needs on the target: without an extra what it always does, with one what that adds."""
@@ -140,7 +170,7 @@ def missing(served: Served, roots: Sequence[Line], files: Sequence[File]) -> Ite
     seen: set[Node] = set()
     yield from (Missing((), need, line.where) for line in roots if not served.meets(need := str(line.requirement)))
     asked = [one for line in roots for one in served.leads_to(str(line.requirement))]
-    rest = [(file, Node(file.distribution.filename, "")) for file in files if served.is_own(file)]
+    rest = [(file, Node(file.distribution.filename, "")) for file in served.pins(files)]
     yield from _walk(served, asked, seen)
     yield from _walk(served, rest, seen)
 
@@ -155,7 +185,11 @@ def _walk(served: Served, start: Iterable[tuple[File, Node]], seen: set[Node]) -
         for need in served.needs(file, chain[-1].extra):
             if not served.meets(need):
                 yield Missing(chain, need)
-            todo.extend(((*chain, node), one) for one, node in served.leads_to(need) if node not in seen)
+            own = file.distribution.version if _project(need) == file.distribution.name else None
+            for one, node in served.leads_to(need):
+                # What a project needs of itself, such as its other extras, is of the same version.
+                if node not in seen and own in {None, one.distribution.version}:
+                    todo.append(((*chain, node), one))
 
 
 def first_choice(served: Served, asked: Sequence[str]) -> str:
@@ -177,11 +211,6 @@ def first_choice(served: Served, asked: Sequence[str]) -> str:
 class _ConflictError(Exception):
     def __init__(self, need: str) -> None:
         self.need = need
-
-
-@cache
-def _project(need: str) -> str:
-    return canonicalize_name(parse(need).name)
 
 
 def _choose(served: Served, asked: Sequence[str], known: Mapping[str, Sequence[str]]) -> str | None:

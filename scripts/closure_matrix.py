@@ -53,6 +53,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parser.parse_args(argv)
     timeout = positive("FETCH_TIMEOUT", args.fetch_timeout)
     settings, wanted = read_approved()
+    judge.refuse_private(wanted, settings)
     level = "warn" if settings.closure == "off" else settings.closure
     report = judge.open_report(settings._replace(closure=level), only=RULE)
     with opened(args.root) as root, tempfile.TemporaryDirectory() as folder:

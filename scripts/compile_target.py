@@ -22,7 +22,6 @@ import functools
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-import packaging.specifiers
 from pip._internal.commands.install import InstallCommand
 from pip._internal.exceptions import DiagnosticPipError, DistributionNotFound, HashError, InstallationError, PipError
 from pip._internal.index import collector
@@ -47,6 +46,7 @@ from piptools.scripts import compile as pip_compile
 from scripts import candidates, first_party
 from scripts.target import Target
 from scripts.unsolved import Failure, Seen, origin
+from scripts.versions import Versions
 
 _SEEN = Seen()
 
@@ -188,9 +188,8 @@ def _patch_results(*, pins_only: bool) -> None:
 
 
 def _sources(args: argparse.Namespace) -> candidates.Sources:
-    split = [text.split(" ", 1) for text in args.any_age]
-    waived = [(name, packaging.specifiers.SpecifierSet(versions)) for name, versions in split]
-    return candidates.Sources(first_party.read(args.first_party), args.private, args.public, waived)
+    public, any_age = ([Versions(*text.split(" ", 1)) for text in texts] for texts in (args.public, args.any_age))
+    return candidates.Sources(first_party.read(args.first_party), args.private, public, any_age)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -201,7 +200,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--allow-sdist", action="append", default=[], help="a name that may be an sdist")
     parser.add_argument("--first-party", default="", help="folder of wheels built in-house")
     parser.add_argument("--private", action="append", default=[], help="pattern of names that only those may have")
-    parser.add_argument("--public", action="append", default=[], help="a name that such a pattern does not mean")
+    parser.add_argument("--public", action="append", default=[], help="name and versions that it does not mean")
     parser.add_argument("--any-age", action="append", default=[], help="name and versions that may be of any age")
     parser.add_argument("arguments", nargs="+", help="pip-compile's own, after --")
     args = parser.parse_args(argv)

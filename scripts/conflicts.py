@@ -33,7 +33,7 @@ class _Question(NamedTuple):
 
 
 def doubtful(check: Check) -> list[_Question]:
-    """List the requirements whose first choice of files ends in a conflict; what misses a file is told as a gap."""
+    """List the requirements whose first choice of files is no proof; what misses a file is told as a gap."""
     return [_Question(key, line) for key in check.served for line in _doubtful(check, key)]
 
 
@@ -41,7 +41,8 @@ def _doubtful(check: Check, key: Key) -> list[Line]:
     served, roots = check.served[key], check.roots(key)
     if closure.first_choice(served, [str(line.requirement) for line in roots]) == "solved":
         return []
-    return [line for line in roots if closure.first_choice(served, [str(line.requirement)]) == "conflict"]
+    doubts = {"conflict"} if check.missing[key] else {"conflict", "missing"}
+    return [line for line in roots if closure.first_choice(served, [str(line.requirement)]) in doubts]
 
 
 def findings(check: Check, questions: list[_Question], settings: Config, tree: Path) -> list[Finding]:

@@ -18,6 +18,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, NamedTuple
 
+from packaging.markers import UndefinedComparison, UndefinedEnvironmentName
 from packaging.metadata import RawMetadata, parse_email
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
@@ -31,7 +32,7 @@ from packaging.utils import (
 )
 from packaging.version import InvalidVersion, Version
 
-from scripts import archive
+from scripts import archive, zip_layout
 from scripts.archive import MAX_METADATA_BYTES
 from scripts.licenses import License, first_line, stated
 
@@ -41,6 +42,10 @@ _SAFE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+!-]{0,229}")
 _METADATA = re.compile(r"[^/]+\.dist-info/METADATA")
 _WEB_URL = re.compile(r"https?://[^\s<>\"']+")
 _MAX_TEXT = 500
+_FIELD = re.compile(rb"^[^\s:]+(?=:)", re.MULTILINE)
+_MAX_FIELDS, _MAX_FIELD_NAMES = 10_000, 200
+# What a client and a rule could read differently, if it stood twice.
+_ONCE = frozenset({"metadata-version", "name", "version", "requires-python", "license-expression"})
 # What Python's readers of archives raise for bytes that are none, or are damaged, encrypted or compressed otherwise.
 _UNSOUND = (
     *(zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, struct.error),
@@ -103,6 +108,8 @@ def read(path: Path, sha256: str, *, is_sound: bool = False) -> Distribution:
         if not is_sound and filename.endswith(".whl"):
             archive.check(path)
         member, data = _read_wheel(path) if filename.endswith(".whl") else _read_sdist(path)
+    except zip_layout.UnsoundError as error:
+        raise ValueError(f"{filename} {error}") from None
     except _UNSOUND as error:
         raise ValueError(f"{filename} is not a sound archive: {error}") from None
     raw = _parse(f"{filename}: {member}", data)
@@ -131,15 +138,20 @@ def _read_sdist(path: Path) -> tuple[str, bytes]:
     stem = path.name.removesuffix(".tar.gz").removesuffix(".zip")
     member = f"{stem}/PKG-INFO"
     if path.name.endswith(".zip"):
+        with path.open("rb") as file:
+            zip_layout.entries(file)  # or zipfile would read a directory of any size
         with zipfile.ZipFile(path) as opened:
             if member not in opened.namelist():
                 raise ValueError(f"{path.name} holds no {member}")
             return member, _zip_member(path, opened, member)
     with _SmallReads(path) as stream, tarfile.open(fileobj=stream, mode="r:") as tar:
-        for info in tar:
+        for _ in range(zip_layout.MAX_ENTRIES):
+            if (info := tar.next()) is None:
+                raise ValueError(f"{path.name} holds no {member}")
+            tar.members.clear()  # type: ignore[attr-defined]  # which would remember each
             if info.name.removeprefix("./") == member and info.isreg() and (found := tar.extractfile(info)):
                 return member, _capped(f"{path.name}: {member}", found)
-    raise ValueError(f"{path.name} holds no {member}")
+    raise ValueError(f"{path.name} holds no {member} among its first {zip_layout.MAX_ENTRIES} entries")
 
 
 def _zip_member(path: Path, opened: zipfile.ZipFile, member: str) -> bytes:
@@ -172,7 +184,14 @@ def _parse(what: str, data: bytes) -> RawMetadata:
         data.decode("utf-8")
     except UnicodeDecodeError:
         raise ValueError(f"{what} is not UTF-8") from None
-    return parse_email(data)[0]
+    # The parser takes time by the square of the fields' number.
+    fields = _FIELD.findall(re.split(rb"\r?\n\r?\n", data, maxsplit=1)[0])
+    if len(fields) > _MAX_FIELDS or len(set(fields)) > _MAX_FIELD_NAMES:
+        raise ValueError(f"{what} has {len(fields)} fields of {len(set(fields))} names; at most {_MAX_FIELDS} are read")
+    raw, unparsed = parse_email(data)
+    if twice := sorted(_ONCE & unparsed.keys()):
+        raise ValueError(f"{what} says {twice[0]} more than once, or not as text")
+    return raw
 
 
 def _check_identity(what: str, raw: RawMetadata, name: NormalizedName, version: Version) -> None:
@@ -188,10 +207,19 @@ def _check_identity(what: str, raw: RawMetadata, name: NormalizedName, version: 
 def _checked_requirements(what: str, raw: RawMetadata) -> list[str]:
     for text in raw.get("requires_dist", []):
         try:
-            Requirement(text)
-        except InvalidRequirement:
+            _check_requirement(Requirement(text))
+        except (InvalidRequirement, UndefinedComparison, UndefinedEnvironmentName, ValueError, TypeError):
             raise ValueError(f"{what} has the Requires-Dist {text!r}, which is no requirement") from None
     return raw.get("requires_dist", [])
+
+
+def _check_requirement(need: Requirement) -> None:
+    """Raise an error where nobody can say whether a requirement holds, or what meets it."""
+    need.specifier.contains("1", prereleases=True)
+    if not str(need).isprintable():  # which === and URLs let through
+        raise InvalidRequirement(str(need))
+    if need.marker:
+        need.marker.evaluate({"extra": ""})
 
 
 def _checked_python(what: str, raw: RawMetadata) -> str | None:

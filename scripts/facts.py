@@ -97,12 +97,20 @@ def checked_status(value: object) -> Status:
     return Status(str(value["status"]), _printable(value.get("reason")))
 
 
+def _told_time(moment: datetime | None) -> str | None:
+    """Write a time of the upstream's; one that no year of ours has is none."""
+    try:
+        return time_text(moment) if moment else None
+    except OverflowError:
+        return None
+
+
 def keep(root: Root, sha256: str, file: DistributionPackage, status: Status, provenance: bytes | None) -> None:
     """Keep what the upstream's page says of a file for the next release, whichever run makes it."""
     place = root.incoming / f"{file.filename}.json"
     told: Json = {
         "sha256": sha256,
-        "upload-time": file.upload_time and time_text(file.upload_time),
+        "upload-time": _told_time(file.upload_time),
         "yanked": _checked_yank(file.yanked_reason if file.yanked_reason is not None else file.is_yanked),
         "project-status": status._asdict(),
     }

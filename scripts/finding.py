@@ -8,7 +8,7 @@ from typing import NamedTuple
 from scripts.list_files import File
 from scripts.offer import Offer
 from scripts.target_names import for_whom
-from scripts.texts import printable
+from scripts.texts import one_line
 from scripts.why import Chain
 
 Chains = Mapping[str, Sequence[Chain]]
@@ -31,7 +31,7 @@ class Finding(NamedTuple):
     line: tuple[str, str] | None = None
 
     def __str__(self) -> str:
-        return printable(f"{self.rule}: {self.text}")
+        return f"{self.rule}: {one_line(self.text, len(self.text))}"
 
 
 def via(project: str, chains: Chains) -> str:

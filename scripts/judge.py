@@ -5,6 +5,7 @@ from __future__ import annotations
 import fnmatch
 import tempfile
 from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from scripts import attested, closure_check, conflicts, locks, policy, waivers
@@ -44,13 +45,22 @@ def private_names(wanted: Wanted, settings: Config) -> Iterator[Finding]:
             yield Finding("pinned_names", pin.name, str(pin.version), f"{pin}: {fact} ({where})")
 
 
+def refuse_private(wanted: Wanted, settings: Config) -> None:
+    """Raise SystemExit where a lock would have the upstream asked for a private name, unless that is waived."""
+    report = open_report(settings, only="pinned_names")
+    report.add(private_names(wanted, settings))
+    report.stop()
+
+
 def policy_findings(report: Report, offer: Offer, settings: Config, root: Root, upstream: str) -> Offer:
     """Add what the rules find; returns the offer with what they learned of its files."""
     memory = Memory(root)
     if settings.policy.attestations.is_on:
         offer, found = attested.attested(offer, memory)
         report.add(found)
-    dates = {key: moment for key, path in locks.existing().items() if (moment := locks.read_cutoff(path))}
+    # A lock's date cannot be later than today's; one that has none is judged as if it were made now.
+    latest = datetime.now(UTC) - timedelta(days=settings.policy.min_age_days.limit)
+    dates = {key: min(locks.read_cutoff(path) or latest, latest) for key, path in locks.existing().items()}
     environment = pip_environment(upstream) if settings.policy.vulnerabilities.is_on else {}
     report.add(policy.findings(Context(offer, settings.policy, memory, dates, environment)))
     return offer

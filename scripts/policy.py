@@ -68,14 +68,11 @@ def _min_age(context: Context) -> Iterator[_Fact]:
             yield _Fact(file, "the upstream tells no upload time", is_checked=False)
             continue
         uploaded = datetime.fromisoformat(file.facts.upload_time)
-        young = tuple(key for key in file.serves if key in context.cutoffs and uploaded >= context.cutoffs[key])
-        undated = tuple(key for key in file.serves if key not in context.cutoffs)
+        young = tuple(key for key in file.serves if uploaded >= context.cutoffs[key])
         if young:
             remedy = f"run make upgrade PACKAGE={file.distribution.name}"
             fact = f"uploaded {file.facts.upload_time[:10]}, less than {limit} days before its lock was made; {remedy}"
             yield _Fact(file._replace(serves=young), fact)
-        if undated:
-            yield _Fact(file._replace(serves=undated), "its lock has no date; run make upgrade", is_checked=False)
 
 
 def _yanked(context: Context) -> Iterator[_Fact]:

@@ -107,7 +107,7 @@ def _source_options(job: Job) -> Iterator[str]:
         yield from (f"--private={pattern}" for pattern in private.names)
     for waiver in job.waivers:
         if waiver.rule == "pinned_names":
-            yield f"--public={waiver.project}"
+            yield f"--public={waiver.project} {waiver.versions}"
         elif waiver.rule == "min_age_days":
             yield f"--any-age={waiver.project} {waiver.versions}"
 

@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from typing import TypeVar
 
 from scripts import end_by_signal
+from scripts.texts import printable
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -73,6 +74,9 @@ def run(main: Callable[[], int]) -> int:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         return main()
+    except SystemExit as error:
+        # A sentence may quote a package, an upstream or a server.
+        raise SystemExit(printable(error.code) if isinstance(error.code, str) else error.code) from None
     except KeyboardInterrupt:
         if sys.stderr.isatty():
             print(_CLEAR, end="", file=sys.stderr, flush=True)

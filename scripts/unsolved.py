@@ -123,6 +123,8 @@ class Failure(NamedTuple):
         if isinstance(requirement, RequiresPythonRequirement):
             return f"{parent.name} {parent.version} needs Python {requirement.specifier}"
         ireq, project = requirement.get_candidate_lookup()[1], requirement.project_name
+        if ireq is None:  # the project itself, of which an extra was asked for
+            return f"{parent.name} {parent.version} needs {requirement}" if parent else str(requirement)
         text = f"{parent.name} {parent.version} needs {ireq.req}" if parent else f"{origin(ireq)}: {ireq.req}"
         fact = seen.instead(project, ireq.specifier) or _refused(project, self.refused)
         if not fact and len(self.causes) == 1 and requirement.name not in self.constraints:

@@ -225,7 +225,7 @@ def _is_provenance(data: bytes) -> bool:
     """Whether it is PEP 740's provenance object, of the one version that there is, with something in it."""
     try:
         found = json.loads(data)
-    except ValueError:
+    except (ValueError, RecursionError):
         return False
     return isinstance(found, dict) and found.get("version") == 1 and bool(found.get("attestation_bundles"))
 

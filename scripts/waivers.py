@@ -22,6 +22,7 @@ from packaging.utils import canonicalize_name, is_normalized_name
 from packaging.version import InvalidVersion, Version
 
 from scripts.rules import Policy
+from scripts.versions import Versions
 from scripts.yaml_reader import Reader
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ class Waiver(NamedTuple):
         if (finding.rule, finding.project) != (self.rule, self.project) or not finding.version:
             return False
         is_meant = not self.advisory or self.advisory in finding.ids
-        return is_meant and SpecifierSet(self.versions).contains(finding.version, prereleases=True)
+        return is_meant and Versions(self.project, self.versions).covers(finding.project, finding.version)
 
 
 def _read(number: int, reader: Reader) -> Waiver:

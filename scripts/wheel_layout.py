@@ -21,8 +21,8 @@ from scripts.zip_layout import Entry, UnsoundError, shown
 REQUIRED = ("METADATA", "WHEEL", "RECORD")
 _SCHEMES = {"purelib", "platlib", "headers", "scripts", "data"}
 # What schemes share: site-packages and the folder of scripts lie inside the folder that `data` goes to.
-_SITE = re.compile(r"[^/]+\.data/(purelib|platlib|data/lib(64)?/(python3[^/]*/)?(site|dist)-packages)/(?=.)")
-_SCRIPTS = re.compile(r"([^/]+\.data)/(scripts|data/(bin|scripts))/(?=.)")
+_SITE = re.compile(r"^[^/]+\.data/(purelib|platlib|data/lib(64)?/(python3[^/]*/)?(site|dist)-packages)/(?=.)")
+_SCRIPTS = re.compile(r"^([^/]+\.data)/(scripts|data/(bin|scripts))/(?=.)")
 # Licences of bundled projects do lie in `licenses/…/<name>.dist-info/`: what makes a dist-info is its METADATA.
 _NESTED = re.compile(r"[^/]+\.dist-info/(.*/)?[^/]+\.dist-info/(METADATA|RECORD|WHEEL)", re.IGNORECASE)
 
