@@ -15,7 +15,7 @@ from distributions import Distribution, core_metadata, sdist, wheel
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
-from scripts import distribution
+from scripts import distribution, zip_layout
 from scripts.archive import MAX_METADATA_BYTES
 from scripts.distribution import About
 from scripts.licenses import License
@@ -222,3 +222,52 @@ def test_pkg_info_of_any_size_takes_little_memory(tmp_path: Path) -> None:
 def test_a_file_name_tells_name_and_version(filename: str, name: str, version: str) -> None:
     found = distribution.parse_filename(filename)
     assert (found[0], str(found[1])) == (name, version)
+
+
+@pytest.mark.parametrize("field", ["License-Expression: MIT", "Requires-Python: >=3.99"])
+def test_a_field_that_clients_and_rules_may_read_differently_stands_once(tmp_path: Path, field: str) -> None:
+    one = wheel("alpha", "1.0", metadata_headers=f"{field}\n{field}")
+    name = field.partition(":")[0].lower()
+    assert problem(one.save(tmp_path)) == f"{NAME}: {INFO} says {name} more than once, or not as text"
+
+
+@pytest.mark.parametrize(
+    ("headers", "expected"),
+    [
+        ("\n".join(f"X{n}: y" for n in range(1000)), "1003 fields of 1003 names"),
+        ("a:\n" * 20_000, "20003 fields of 4 names"),
+    ],
+)
+def test_metadata_of_very_many_fields_is_refused(tmp_path: Path, headers: str, expected: str) -> None:
+    one = wheel("alpha", "1.0", metadata_headers=headers)
+    assert problem(one.save(tmp_path)) == f"{NAME}: {INFO} has {expected}; at most 10000 are read"
+
+
+@pytest.mark.parametrize(
+    "need", ['beta; os_name ~= "posix"', "beta==" + "1" * 5000, "beta===\x1b[31m", "beta @ https://x/\x1b[2J"]
+)
+def test_a_requirement_that_no_client_can_judge_is_none(tmp_path: Path, need: str) -> None:
+    one = wheel("alpha", "1.0", requires=[need])
+    assert problem(one.save(tmp_path)) == f"{NAME}: {INFO} has the Requires-Dist {need!r}, which is no requirement"
+
+
+def test_an_sdist_of_very_many_members_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(zip_layout, "MAX_ENTRIES", 1)
+    one = sdist("alpha", "1.0")
+    data = io.BytesIO()
+    with tarfile.open(fileobj=data, mode="w:gz") as archive:
+        for name, content in (("a", b""), ("b", b""), ("alpha-1.0/PKG-INFO", one.metadata)):
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            archive.addfile(member, io.BytesIO(content))
+    path = tmp_path / "alpha-1.0.tar.gz"
+    path.write_bytes(data.getvalue())
+    assert problem(path) == "alpha-1.0.tar.gz holds no alpha-1.0/PKG-INFO among its first 1 entries"
+
+
+def test_a_zip_sdist_is_read_as_one_archive_too(tmp_path: Path) -> None:
+    path = tmp_path / "alpha-1.0.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("alpha-1.0/PKG-INFO", sdist("alpha", "1.0").metadata)
+    path.write_bytes(b"junk" + path.read_bytes())
+    assert problem(path) == "alpha-1.0.zip has a central directory that does not reach to the end record"

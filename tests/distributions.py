@@ -36,7 +36,7 @@ def build_wheel(wheel_directory, config_settings=None, metadata_directory=None):
 
 
 """
-PYPROJECT = b'[build-system]\nrequires = []\nbuild-backend = "backend"\nbackend-path = ["."]\n'
+PYPROJECT = '[build-system]\nrequires = {}\nbuild-backend = "backend"\nbackend-path = ["."]\n'
 
 
 @dataclass(frozen=True)
@@ -155,6 +155,7 @@ def sdist(
     requires_python: str | None = None,
     trace: Path | None = None,
     build_backend_in_tree: bool = False,
+    build_requires: Sequence[str] = (),
 ) -> Distribution:
     """Return an sdist whose code, when any of it is run, touches `trace`.
 
@@ -167,7 +168,7 @@ def sdist(
     members = {"PKG-INFO": built.metadata, "setup.py": setup.encode()}
     if build_backend_in_tree:
         backend = f"{touch}{BACKEND}FILENAME = {built.filename!r}\nWHEEL = {built.data!r}\n"
-        members |= {"pyproject.toml": PYPROJECT, "backend.py": backend.encode()}
+        members |= {"pyproject.toml": PYPROJECT.format(list(build_requires)).encode(), "backend.py": backend.encode()}
     stem = _stem(name, version)
     data = _tar_gz({f"{stem}/{member}": content for member, content in members.items()})
     return Distribution(f"{stem}.tar.gz", data, built.metadata)

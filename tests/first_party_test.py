@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 from approved import approve, missing
 from conftest import Checkout
-from distributions import Distribution, wheel
+from distributions import Distribution, sdist, wheel
 from index_test import refusal
 from lock_test import failure, hashes, pins
 from upstream import Upstream
 
-from scripts import lock_check, locks
+from scripts import closure_matrix, lock_check, locks
 
 TARGET = 'python_versions: ["3.12"]\nplatforms: [manylinux_2_28_x86_64]\n'
 PATH = "locks/requirements/3.12-manylinux_2_28_x86_64.txt"
@@ -250,6 +250,46 @@ def test_a_waiver_lets_the_upstream_be_asked_for_a_private_name(checkout: Checko
     assert checkout.index() == 0
 
 
+def test_a_waiver_for_one_version_of_a_private_name_lets_no_other_in(checkout: Checkout) -> None:
+    for version in ("1.0", "99.0", "1.0+evil"):
+        checkout.upstream.add(wheel("acme-public", version))
+    checkout.write(
+        "acme-public\n",
+        packages_yaml=f"{TARGET}resolve_deps: true\npolicy: {{pinned_names: [acme-*]}}\n",
+        waivers_yaml="- {rule: pinned_names, project: acme-public, versions: '==1.0', reason: not ours, "
+        "approved_by: y, expires: 2999-01-01}\n",
+    )
+    assert checkout.lock() == 0
+    assert pins(checkout) == ["acme-public==1.0"]
+
+
+@pytest.mark.parametrize("yaml", ["first_party: wheels\n", "policy: {pinned_names: [acme-*]}\n"])
+def test_the_build_of_an_sdist_does_not_fetch_a_name_of_our_own(
+    checkout: Checkout, capfd: pytest.CaptureFixture[str], tmp_path: Path, yaml: str
+) -> None:
+    build(checkout, OWN)
+    trace = tmp_path / "trace"
+    app = sdist("app", "1.0", trace=trace, build_backend_in_tree=True, build_requires=["Acme_Tools>=1"])
+    for one in (app, EVIL):
+        checkout.upstream.add(one)
+    checkout.write("app\n", packages_yaml=f"{TARGET}resolve_deps: true\nallow_sdists: [app]\n{yaml}")
+    assert checkout.lock() == 1
+    fact = "a name of your own, which is kept from the upstream"
+    assert f"to build an sdist needs acme-tools, {fact}; build a wheel of it in-house" in capfd.readouterr().err
+    assert "/simple/acme-tools/" not in checkout.upstream.page_requests()
+    assert not trace.exists()
+
+
+def test_make_closure_does_not_ask_for_a_private_name_either(checkout: Checkout) -> None:
+    checkout.upstream.add(wheel("acme-x", "1.0"))
+    checkout.write("acme-x==1.0\n", packages_yaml=f"{TARGET}policy: {{pinned_names: [acme-*]}}\n")
+    approve(wheel("acme-x", "1.0"))
+    with pytest.raises(SystemExit) as caught:
+        closure_matrix.main([f"--root={checkout.root}", f"--upstream={checkout.upstream.url}"])
+    assert str(caught.value).startswith('pinned_names: acme-x 1.0: its name is private by "acme-*"')
+    assert checkout.upstream.requests == []
+
+
 # Age
 
 
@@ -320,6 +360,16 @@ def test_a_waiver_lets_a_version_be_of_any_age(checkout: Checkout) -> None:
     assert checkout.lock() == 0
     assert pins(checkout) == ["alpha==1.2"]
     assert checkout.index() == 0
+
+
+def test_a_waiver_for_a_version_means_no_local_one(checkout: Checkout) -> None:
+    aged(checkout)
+    checkout.upstream.add(wheel("alpha", "1.1+evil"), upload_time=days_ago(1))
+    (checkout.path / "waivers.yaml").write_text(
+        "- {rule: min_age_days, project: alpha, versions: '==1.1', reason: r, approved_by: y, expires: 2999-01-01}\n"
+    )
+    assert checkout.lock() == 0
+    assert pins(checkout) == ["alpha==1.1"]
 
 
 def test_a_date_alone_does_not_change_a_lock(checkout: Checkout) -> None:

@@ -169,9 +169,12 @@ def test_an_age_that_nobody_tells_is_not_checked(checkout: Checkout, capsys: pyt
     assert says(checkout, capsys) == ["not checked: " + about("min_age_days", "the upstream tells no upload time")]
 
 
-def test_a_lock_without_a_date_is_not_checked(checkout: Checkout, capsys: pytest.CaptureFixture[str]) -> None:
-    offer(checkout, "  min_age_days: {days: 14, level: warn}\n", ALPHA)
-    assert says(checkout, capsys) == ["not checked: " + about("min_age_days", "its lock has no date; run make upgrade")]
+@pytest.mark.parametrize("moment", ["", "2999-01-01T00:00:00+00:00", "nonsense", "2999-01-01T00:00:00"])
+def test_a_date_that_no_lock_can_have_lets_nothing_younger_in(checkout: Checkout, moment: str) -> None:
+    yesterday = (datetime.now(UTC) - timedelta(days=1)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    offer(checkout, "  min_age_days: 14\n", ALPHA, upload_time=yesterday)
+    dated(moment)
+    assert refusal(checkout).startswith(f"min_age_days: alpha 1.0: uploaded {yesterday[:10]}, less than 14 days before")
 
 
 # Vulnerabilities

@@ -368,6 +368,7 @@ def test_html_upstreams_tell_yanks_provenance_and_status(checkout: Checkout, ups
         ("truncate", PROVENANCE, "the answer breaks off"),
         ("endless", PROVENANCE, "the file is larger than 1048576 bytes"),
         (None, b"<html>", "not a provenance object"),
+        (None, b"[" * 100_000, "not a provenance object"),
         (None, b'{"version": 2, "attestation_bundles": [{}]}', "not a provenance object"),
         (None, b'{"version": 1, "attestation_bundles": []}', "not a provenance object"),
     ],
