@@ -12,7 +12,7 @@ import hashlib
 import json
 import re
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
@@ -144,9 +144,11 @@ def provenance_url(filename: str) -> str:
 class Memory:
     """Finds what was told of files: first what this run or one that failed was told, then what the releases say."""
 
-    def __init__(self, root: Root) -> None:
+    def __init__(self, root: Root, only: Sequence[Path] = ()) -> None:
+        """Read what waits for the next release, and every release; or some releases alone."""
         self._root = root
-        self._releases = root.all_releases[::-1]  # the newest word counts
+        self._releases = only or root.all_releases[::-1]  # the newest word counts
+        self._is_waiting = not only
         self._page = cache(self._read_page)
 
     def _read_page(self, release: Path, project: str) -> dict[str, Json]:
@@ -161,7 +163,7 @@ class Memory:
         return next(((release, page[sha256]) for release, page in pages if sha256 in page), None)
 
     def _incoming(self, filename: str, sha256: str) -> Json:
-        told = _read_json(self._root.incoming / f"{filename}.json")
+        told = _read_json(self._root.incoming / f"{filename}.json") if self._is_waiting else {}
         return told if told.get("sha256") == sha256 else {}
 
     def recall(self, one: Distribution, now: str) -> Facts:

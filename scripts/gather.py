@@ -66,11 +66,11 @@ def gather(root: Root, wanted: Wanted, settings: Config, *, upstream: str, timeo
     found = fetch(root, wanted, settings, upstream_url=upstream, timeout=timeout)
     moment = next_moment(root)
     files = list_files(root, found, wanted, time_text(moment), locks.in_house(locks.existing()))
-    return Gathered(_offer(root, files, settings), {pin.sha256: path for pin, path in found.items()}, moment)
+    return Gathered(offer_of(files, settings, Memory(root)), {pin.sha256: path for pin, path in found.items()}, moment)
 
 
-def _offer(root: Root, files: Sequence[File], settings: Config) -> Offer:
-    memory = Memory(root)
+def offer_of(files: Sequence[File], settings: Config, memory: Memory) -> Offer:
+    """Return what the checkout offers of files, with what is known of their projects."""
     by_project: dict[str, list[Distribution]] = {}
     for file in files:
         by_project.setdefault(file.distribution.name, []).append(file.distribution)

@@ -99,7 +99,12 @@ def _with_upload_time(facts: Facts, record: Record) -> Facts:
 
 
 def list_files(
-    root: Root, paths: Mapping[Pin, Path], wanted: Mapping[Pin, Sequence[Key]], now: str, in_house: Collection[Pin] = ()
+    root: Root,
+    paths: Mapping[Pin, Path],
+    wanted: Mapping[Pin, Sequence[Key]],
+    now: str,
+    in_house: Collection[Pin] = (),
+    memory: Memory | None = None,
 ) -> list[File]:
     """Read and check every file; returns them sorted by file name. now is the release's time, as PEP 700 writes it.
 
@@ -109,7 +114,7 @@ def list_files(
     Raises SystemExit with all problems: a file that does not hold what its name and its pin say, a name with two
     hashes, a name that dumb-pypi cannot parse.
     """
-    memory, known = Memory(root), published(root)
+    memory, known = memory or Memory(root), published(root)
     found: dict[str, File] = {}
     problems = list(_clashes(paths))
     for pin, path in paths.items():

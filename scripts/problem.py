@@ -19,6 +19,7 @@ class Rule(IntEnum):
     FORMS = auto()  # HTML and JSON agree
     FACTS = auto()  # what pages say of files
     LINKS = auto()
+    PAGES = auto()  # byte for byte what they should be
     VALIDATORS = auto()
     FILES = auto()
 

@@ -62,7 +62,7 @@ def publish(
     is_new = release is None
     name = f"{moment:{RELEASE_TIME}}-{content}"
     if release is None:
-        _tell(offer, site, [_entry(name, moment, live, site), *(history.read(live) if live else [])])
+        tell(offer, site, [_entry(name, moment, live, site), *(history.read(live) if live else [])])
         _refuse(offer, site, paths, name, wanted)
     added = sum(pool.add(root, one, paths[one.sha256]) for one in files)
     sync_folder(root.packages)
@@ -87,7 +87,7 @@ def _is_still(live: Path, offer: Offer, site: Path, content: str) -> bool:
     told = history.read(live)
     if not live.name.endswith(f"-{content}") or not told or told[0].release != live.name:
         return False
-    _tell(offer, site, told)
+    tell(offer, site, told)
     return _same(site, live) and _has_own_parts(live, live.name)
 
 
@@ -96,7 +96,7 @@ def _entry(name: str, moment: datetime, live: Path | None, site: Path) -> Entry:
     return Entry(name, time_text(moment), changes)
 
 
-def _tell(offer: Offer, site: Path, entries: Sequence[Entry]) -> None:
+def tell(offer: Offer, site: Path, entries: Sequence[Entry]) -> None:
     """Write the pages that tell of the release which they are in, whose name is made of all others' content."""
     history.write(entries, site)
     write_release_pages(offer, site, entries)
@@ -113,15 +113,15 @@ def _refuse(offer: Offer, site: Path, paths: Mapping[str, Path], release: str, w
         progress.clear()
 
 
-def _pages(folder: Path) -> set[str]:
+def pages(folder: Path) -> set[str]:
     """List a release's own files, without those that a release gets only when it is published."""
     files = (path for path in folder.rglob("*") if path.is_symlink() or not path.is_dir())
     return {path.relative_to(folder).as_posix() for path in files} - {"packages", ID_FILE}
 
 
 def _same(site: Path, live: Path) -> bool:
-    names = _pages(site)
-    return names == _pages(live) and all(_same_file(site / name, live / name) for name in names)
+    names = pages(site)
+    return names == pages(live) and all(_same_file(site / name, live / name) for name in names)
 
 
 def _same_file(one: Path, other: Path) -> bool:
@@ -137,7 +137,7 @@ def _has_own_parts(release: Path, name: str) -> bool:
 
 def _content_digest(site: Path) -> str:
     digest = hashlib.sha256()
-    for name in sorted(_pages(site)):
+    for name in sorted(pages(site)):
         digest.update(f"{name}\0{sha256_of(site / name)}\n".encode())
     return digest.hexdigest()[:12]
 
@@ -146,7 +146,7 @@ def _write_release(root: Root, site: Path, release: str, live: Path | None) -> P
     """Write the release's folder under a name that no reader asks for, read it back, and rename it."""
     temporary = root.releases / f".{release}.new"
     remove(temporary)
-    for name in sorted(_pages(site)):
+    for name in sorted(pages(site)):
         _write_page(site / name, temporary / name, live / name if live else None)
     write_synced(temporary / ID_FILE, f"{release}\n".encode())
     (temporary / "packages").symlink_to(POOL)

@@ -11,14 +11,17 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from scripts.config import Config
 from scripts.conformance import Show, examine_folder
 from scripts.conformance_facts import Approved
+from scripts.conformance_pages import written
 from scripts.conformance_tree import FOLDER, LINK, REGULAR, kind, misplaced
 from scripts.distribution import SUFFIXES, sha256_of
 from scripts.gather import positive, read_approved
 from scripts.held import PACKAGES, hold_all, with_sidecars, wrong_sidecars
 from scripts.problem import Problem, Rule
 from scripts.root import NOT_CONTENT, Root, is_file, opened_to_read
+from scripts.stage import CADDYFILE, START
 from scripts.terminal import Progress, run
 from scripts.verify_url import verify_url
 
@@ -47,7 +50,7 @@ def _top_problems(root: Root) -> Iterator[Problem]:
 
 
 def _to_remove(problem: Problem) -> str:
-    return "" if problem.path in _TOP else "remove it"
+    return "remove it" if "does not belong" in problem.fact else ""
 
 
 def _pool_problems(root: Root, names: set[str]) -> Iterator[Problem]:
@@ -63,7 +66,7 @@ def _sidecar_digests(root: Root, names: set[str]) -> dict[str, str]:
     return {name: sha256_of(place) for name, place in places.items() if is_file(place)}
 
 
-def verify_root(root: Root, approved: Approved, show: Show) -> Verified:
+def verify_root(root: Root, settings: Config, approved: Approved, show: Show) -> Verified:
     """Examine the live release of a shared folder, its pool, and the folder itself."""
     live = root.live
     if live is None:
@@ -75,9 +78,21 @@ def verify_root(root: Root, approved: Approved, show: Show) -> Verified:
     # The files belong to the folder and not to the release.
     pages = [one for one in found.problems if not one.path.startswith(f"{PACKAGES}/")]
     pool = [one for one in found.problems if one.path.startswith(f"{PACKAGES}/")]
-    told = {*_web_problems(root, live), *_top_problems(root), *of_pool, *pool}
+    told = {*_web_problems(root, live), *_top_problems(root), *_bin_problems(root), *of_pool, *pool}
+    if not told and not pages:
+        pages = list(written(root, live, settings, approved.wanted))
     told |= {one._replace(path=f"releases/{live.name}/{one.path}") for one in pages}
     return Verified(str(root.path), live.name, [one.sentence(f"{root.path}/", _REMEDY) for one in sorted(told)])
+
+
+def _bin_problems(root: Root) -> Iterator[Problem]:
+    """Compare what the serving side runs with the checkout's; the binary may be the user's own."""
+    found = {f"bin/{path.name}": kind(path) for path in root.bin.iterdir()}
+    expected = dict.fromkeys(("bin/caddy-server", *(f"bin/{source.name}" for source in (START, CADDYFILE))), REGULAR)
+    yield from (one._replace(remedy=_to_remove(one)) for one in misplaced(found, expected))
+    for source in (START, CADDYFILE):
+        if is_file(place := root.bin / source.name) and place.read_bytes() != source.read_bytes():
+            yield Problem(Rule.LAYOUT, f"bin/{place.name}", f"is not the checkout's caddy/{source.name}")
 
 
 def _web_problems(root: Root, live: Path) -> Iterator[Problem]:
@@ -86,24 +101,14 @@ def _web_problems(root: Root, live: Path) -> Iterator[Problem]:
         yield Problem(Rule.RELEASE, "web", fact)
 
 
-def _live_release(path: Path) -> str | None:
-    live = Root(path).live
-    return live.name if live else None
-
-
-def _approved() -> Approved:
-    settings, wanted = read_approved()
-    return Approved(wanted, settings.denied)
-
-
-def _verify(args: argparse.Namespace, approved: Approved) -> Verified:
+def _verify(args: argparse.Namespace, settings: Config, approved: Approved) -> Verified:
     progress = Progress()
     try:
         if args.url:
             timeout = positive("FETCH_TIMEOUT", args.fetch_timeout)
-            return Verified(*verify_url(args.url, approved, _live_release(args.root), timeout, progress.show))
+            return Verified(*verify_url(args.url, approved, Root(args.root).live, timeout, progress.show))
         with opened_to_read(args.root) as root:
-            return verify_root(root, approved, progress.show)
+            return verify_root(root, settings, approved, progress.show)
     finally:
         progress.clear()
 
@@ -115,8 +120,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--url", default="", help="a server's index URL, to examine what it sends")
     parser.add_argument("--fetch-timeout", default="3600", help="seconds that all requests may take")
     args = parser.parse_args(argv)
-    approved = _approved()
-    verified = _verify(args, approved)
+    settings, wanted = read_approved()
+    approved = Approved(wanted, settings.denied)
+    verified = _verify(args, settings, approved)
     if verified.problems:
         print("\n".join(verified.problems), file=sys.stderr)
         return 1

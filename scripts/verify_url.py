@@ -18,6 +18,7 @@ from typing import NamedTuple
 
 from scripts.conformance import Show, examine
 from scripts.conformance_facts import Approved, sha256_in
+from scripts.conformance_pages import different
 from scripts.conformance_tree import ID_FILE, pages, release_problems
 from scripts.distribution import parse_filename
 from scripts.facts import Json
@@ -191,11 +192,11 @@ def _release(server: Server) -> tuple[str, list[Problem]]:
     return release, list(answer_problems("healthz", answer, 200, (), NO_STORE))
 
 
-def _is_current(release: str, live: str | None) -> Iterator[Problem]:
+def _is_current(release: str, live: Path | None) -> Iterator[Problem]:
     if live is None:
         print("release id: not checked, PYPI_ROOT has no release to compare with", file=sys.stderr)
-    elif release != live:
-        fact = f"stale or rolled back: serves {release}, PYPI_ROOT has {live}"
+    elif release != live.name:
+        fact = f"stale or rolled back: serves {release}, PYPI_ROOT has {live.name}"
         yield Problem(Rule.RELEASE, "", fact, "look for a cache in between, or a copy that was not updated")
 
 
@@ -210,7 +211,7 @@ def _visit(visit: _Visit, approved: Approved, release: str) -> None:
     visit.problems += probe(visit.server, approved.names, held)
 
 
-def verify_url(url: str, approved: Approved, live: str | None, timeout: int, show: Show) -> tuple[str, str, list[str]]:
+def verify_url(url: str, approved: Approved, live: Path | None, timeout: int, show: Show) -> tuple[str, str, list[str]]:
     """Examine what a server sends; returns its address, the release's id and the sentences of all problems.
 
     live is the release that should be served, timeout the seconds that all requests may take. Raises SystemExit where
@@ -225,6 +226,8 @@ def verify_url(url: str, approved: Approved, live: str | None, timeout: int, sho
         visit = _Visit(server, Path(folder), deadline, show, problems)
         try:
             _visit(visit, approved, release)
+            if live and not visit.problems:
+                visit.problems += different(visit.folder, live, "is not the page that PYPI_ROOT has")
         except (TimeoutError, UpstreamError) as error:
             raise SystemExit(f"{shown}: {error}; is it up, and FETCH_TIMEOUT long enough?") from None
     if _release(server)[0] != release:

@@ -688,3 +688,26 @@ def test_a_terminal_shows_how_many_targets_are_done(checkout: Checkout, upstream
     assert b"Locking 2 targets" in shown
     assert b"Locking: 1 of 2 targets done" in shown
     assert shown.endswith(b"\r\x1b[K2 locks written, 0 unchanged, 0 removed, 0 failed\r\n")
+
+
+def test_an_extra_that_asks_for_another_version_is_told(
+    checkout: Checkout, upstream: Upstream, capfd: pytest.CaptureFixture[str]
+) -> None:
+    upstream.add(wheel("app", "1.0", requires=["beta[x]>=2", "mid"]))
+    upstream.add(wheel("mid", "1.0", requires=["beta<2"]))
+    for number in ("1.0", "2.0"):
+        upstream.add(wheel("beta", number, extras={"x": []}))
+    checkout.write("app\n", packages_yaml=RESOLVE)
+    said = failure(checkout, capfd)
+    assert said.startswith("these exclude each other:\n")
+    assert "  mid 1.0 needs beta<2" in said.splitlines()
+
+
+def test_what_the_upstream_says_is_nothing_that_a_terminal_obeys(
+    checkout: Checkout, upstream: Upstream, capfd: pytest.CaptureFixture[str]
+) -> None:
+    upstream.add(wheel("alpha", "1.0"), requires_python="===\x1b[31m3")
+    checkout.write("alpha==1.0\n", packages_yaml=TARGET)
+    said = failure(checkout, capfd)
+    assert "\x1b" not in said
+    assert "alpha-1.0-py3-none-any.whl" in said

@@ -450,6 +450,14 @@ def test_a_time_that_is_none_of_the_past_is_not_passed_on(checkout: Checkout, up
     assert "upload-time" not in facts_of(checkout)
 
 
+@pytest.mark.parametrize("told", ["9999-12-31T23:59:59-23:59", "0001-01-01T00:00:00+23:59"])
+def test_an_upload_time_that_no_year_of_ours_has_is_none(checkout: Checkout, upstream: Upstream, told: str) -> None:
+    upstream.add(ALPHA, upload_time=told)
+    approve(ALPHA)
+    checkout.index()
+    assert "upload-time" not in facts_of(checkout)
+
+
 def test_a_provenance_that_was_changed_in_the_shared_folder_is_not_published_again(
     checkout: Checkout, upstream: Upstream, capsys: pytest.CaptureFixture[str]
 ) -> None:
