@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from typing import Any, NamedTuple
 
-from packaging.markers import Marker
+from packaging.markers import Marker, UndefinedComparison, UndefinedEnvironmentName
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.tags import Tag
@@ -36,6 +36,14 @@ def _tags(filename: str) -> frozenset[Tag]:
 def _is_met(specifier: SpecifierSet, file: File) -> bool:
     is_taken = not file.facts.yanked or any(one.operator in {"==", "==="} for one in specifier)
     return is_taken and specifier.contains(file.distribution.version, prereleases=True)
+
+
+def _evaluate(marker: Marker, environment: dict[str, str]) -> bool:
+    """Whether a marker holds; of one that nobody can evaluate, such as `os_name ~= "x"`, that is the safe answer."""
+    try:
+        return marker.evaluate(environment)
+    except (UndefinedComparison, UndefinedEnvironmentName):
+        return True
 
 
 class Node(NamedTuple):
@@ -94,7 +102,7 @@ class Served:
         """Whether a marker holds on the target."""
         text = str(marker or "")
         if (text, extra) not in self._holds:
-            self._holds[text, extra] = marker is None or marker.evaluate(self._environment | {"extra": extra})
+            self._holds[text, extra] = marker is None or _evaluate(marker, self._environment | {"extra": extra})
         return self._holds[text, extra]
 
     def meets(self, need: str) -> list[File]:
