@@ -49,8 +49,11 @@ class Waiver(NamedTuple):
         """Whether it is about a finding; a version that is not known is in no range."""
         if (finding.rule, finding.project) != (self.rule, self.project) or not finding.version:
             return False
-        is_meant = not self.advisory or self.advisory in finding.ids
-        return is_meant and SpecifierSet(self.versions).contains(finding.version, prereleases=True)
+        return (not self.advisory or self.advisory in finding.ids) and self.is_for(finding.version)
+
+    def is_for(self, version: str) -> bool:
+        """Whether a version is in its range."""
+        return SpecifierSet(self.versions).contains(version, prereleases=True)
 
 
 def _read(number: int, reader: Reader) -> Waiver:
