@@ -63,12 +63,14 @@ def _day(seconds: str) -> str:
 
 
 @cache
-def _merge_of(commit: str) -> Commit | None:
-    """Return the merge by which a commit came to the branch that is checked out; None where it was made there."""
-    main = [line.split(" ") for line in _git("log", "--first-parent", "--format=%H %P", f"{commit}..HEAD").splitlines()]
+def _merge_of(commit: str, head: str) -> Commit | None:
+    """Return the merge by which a commit came to a branch, which ends with head; None where it was made there."""
+    main = [
+        line.split(" ") for line in _git("log", "--first-parent", "--format=%H %P", f"{commit}..{head}").splitlines()
+    ]
     if not main or main[-1][1] == commit:
         return None
-    after = set(_git("rev-list", "--ancestry-path", f"{commit}..HEAD").split())
+    after = set(_git("rev-list", "--ancestry-path", f"{commit}..{head}").split())
     return next((_read_commit(line[0]) for line in reversed(main) if line[0] in after), None)
 
 
@@ -77,25 +79,26 @@ def _read_commit(commit: str) -> Commit:
     return Commit(told[0], told[1], _day(told[2]), told[3])
 
 
-def _approval(commit: str, told: dict[str, str], *, is_shallow: bool) -> Approval:
+def _approval(commit: str, told: dict[str, str], head: str, *, is_shallow: bool) -> Approval:
     if not commit.strip("0"):
         return Approval(note=UNCOMMITTED)
     found = Commit(commit, told["author"], _day(told["committer-time"]), told.get("summary", ""))
     if "boundary" in told and is_shallow:
         note = f"by {found.id[:12]}, {found.day}, or before: the history is cut off there; run git fetch --unshallow"
         return Approval(note=note)
-    return Approval(found, _merge_of(commit))
+    return Approval(found, _merge_of(commit, head))
 
 
 def _blame(path: Path, lines: Sequence[int], *, is_shallow: bool) -> dict[int, Approval]:
     ranges = (f"-L{line},{line}" for line in lines)
+    head = _git("rev-parse", "HEAD").strip()
     found: dict[int, Approval] = {}
     commit, number, told = "", 0, dict[str, str]()
     for line in _git("blame", "--line-porcelain", *ranges, "--", str(path)).split("\n"):
         if match := _BLAMED.fullmatch(line):
             commit, number, told = match[1], int(match[2]), {}
         elif line.startswith("\t"):
-            found[number] = _approval(commit, told, is_shallow=is_shallow)
+            found[number] = _approval(commit, told, head, is_shallow=is_shallow)
         else:
             key, _, value = line.partition(" ")
             told[key] = value

@@ -30,7 +30,6 @@ from scripts.texts import printable
 from scripts.waivers import Waiver
 from scripts.why import Chain, chains_of
 
-
 _UNNAMED = "a file, whose name is known once it is published"
 
 
