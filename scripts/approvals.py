@@ -65,9 +65,8 @@ def _day(seconds: str) -> str:
 @cache
 def _merge_of(commit: str, head: str) -> Commit | None:
     """Return the merge by which a commit came to a branch, which ends with head; None where it was made there."""
-    main = [
-        line.split(" ") for line in _git("log", "--first-parent", "--format=%H %P", f"{commit}..{head}").splitlines()
-    ]
+    told = _git("log", "--first-parent", "--format=%H %P", f"{commit}..{head}")
+    main = [line.split(" ") for line in told.splitlines()]
     if not main or main[-1][1] == commit:
         return None
     after = set(_git("rev-list", "--ancestry-path", f"{commit}..{head}").split())
