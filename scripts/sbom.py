@@ -37,7 +37,7 @@ FILE = "sbom.cdx.json"
 _INDEX = "pypi-index"  # the component that stands for all of it
 _MOST_TEXT = 500
 # The library compares each component with the others of its document: many small ones take a tenth of the time.
-_AT_ONCE = 50
+_AT_ONCE = 20
 
 
 def _purl(file: File) -> PackageURL:
@@ -114,6 +114,11 @@ def _dependencies(graph: Graph) -> list[Json]:
     return [{"ref": ref, "dependsOn": needed} if needed else {"ref": ref} for ref, needed in named.items()]
 
 
+def serial_number(document: Json) -> str:
+    """Return the serial number of a document with this content, whatever number it has now."""
+    return f"urn:uuid:{uuid5(NAMESPACE_OID, json.dumps(document | {'serialNumber': ''}, sort_keys=True))}"
+
+
 def document(offer: Offer) -> Json:
     """Return the bill of materials of what is offered."""
     bom = Bom()
@@ -124,8 +129,8 @@ def document(offer: Offer) -> Json:
     while some := list(islice(rest, _AT_ONCE)):
         found += _written(Bom(components=some))["components"]  # type: ignore[arg-type]
     refs = {file.distribution.filename: str(_purl(file)) for file in offer.files}
-    whole |= {"components": found, "dependencies": _dependencies(graph_of(offer, refs)), "serialNumber": ""}
-    return whole | {"serialNumber": f"urn:uuid:{uuid5(NAMESPACE_OID, json.dumps(whole, sort_keys=True))}"}
+    whole |= {"components": found, "dependencies": _dependencies(graph_of(offer, refs))}
+    return whole | {"serialNumber": serial_number(whole)}
 
 
 def write(offer: Offer, site: Path) -> None:
