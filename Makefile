@@ -23,7 +23,7 @@ MAKEFLAGS += --no-builtin-rules --warn-undefined-variables
 PYPI_ROOT ?= pypi#              the shared folder that is published
 LISTEN ?= :8000#                where `make serve` listens: host:port
 UPSTREAM ?=#                    the index to take from; default: pip's own index-url
-PACKAGE ?=#                     the one project that `make upgrade` moves; default: all
+PACKAGE ?=#                     the project that `make why` explains, or the one that `make upgrade` moves; default: all
 KEEP ?= 5#                      how many releases stay
 FETCH_TIMEOUT ?= 3600#          seconds that all downloads of one run may take
 PYTHON ?= python3#              what .venv is made with: 3.11 or newer
@@ -73,6 +73,10 @@ index: $(TOOLS) $(CADDY) ## Publish exactly what the locks name, to PYPI_ROOT
 .PHONY: closure
 closure: $(TOOLS) ## Say which projects clients can install on which targets from the locks alone; publishes nothing
 	@$(RUN).closure_matrix --root="$$PYPI_ROOT" --upstream="$$UPSTREAM" --fetch-timeout="$$FETCH_TIMEOUT"
+
+.PHONY: why
+why: $(TOOLS) ## Say why a project is here: PACKAGE=name; requirements, chains, release, commit, waivers
+	@$(RUN).why_verb --root="$$PYPI_ROOT" --package="$$PACKAGE"
 
 .PHONY: serve
 serve: $(TOOLS) $(CADDY) ## Serve PYPI_ROOT on LISTEN with Caddy

@@ -3,6 +3,7 @@
 simple/    the Simple API, in HTML by dumb-pypi (PEP 503) and in JSON by us (PEP 691)
 project/   the pages for people
 provenance/<file>.json   attestations, as the upstream had them (PEP 740)
+sbom.cdx.json   the bill of materials (CycloneDX)
 
 Links are relative, so that the tree works below any path prefix.
 """
@@ -19,6 +20,7 @@ import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from scripts import sbom
 from scripts.facts import Json
 from scripts.list_files import FILE, listing
 from scripts.offer import Offer
@@ -49,6 +51,7 @@ def build(offer: Offer, site: Path) -> None:
             place.parent.mkdir(exist_ok=True)
             place.write_bytes(file.facts.provenance)
     write_pages(offer, site)
+    sbom.write(offer, site)
     seal(sorted(path for path in site.rglob("*") if path.is_file()))
 
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from scripts import conformance_sbom, sbom
 from scripts.conformance_facts import Approved, project_problems, provenance_problems, sha256_in
 from scripts.conformance_links import file_problems, link_problems, links_of
 from scripts.conformance_simple import Forms, disagreements, parse_html, read_forms, root_problems
@@ -146,6 +147,8 @@ def examine(folder: Path, approved: Approved, held: Mapping[str, Held], show: Sh
     expected = pages(pins, (name for listed in projects.values() for name in listed.with_provenance))
     problems += _links(folder, expected | _in_packages(files.keys()), projects)
     problems += _lists(folder, files, held)
+    if (bill := _read(folder, sbom.FILE)) is not None:
+        problems += conformance_sbom.problems(bill, files)
     roots = [_read(folder, f"simple/index.{form}") for form in ("json", "html")]
     if roots[0] is not None and roots[1] is not None:
         problems += root_problems(roots[0], roots[1], pins)

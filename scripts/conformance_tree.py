@@ -9,7 +9,7 @@ import zlib
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 
-from scripts import history
+from scripts import history, sbom
 from scripts.build import PRECOMPRESSED_BYTES, validator
 from scripts.list_files import FILE
 from scripts.people import AS_IS
@@ -20,7 +20,7 @@ ID_FILE = "release.txt"
 # From a release's folder. A page, below simple/<project>/ in `web`, reads ../../packages/<file>.
 POOL = "../../packages"
 _FIXED = {
-    *(FILE, "packages.json", history.FILE, "index.html", "changes/index.html", "not-here.html", *AS_IS),
+    *(FILE, "packages.json", history.FILE, sbom.FILE, "index.html", "changes/index.html", "not-here.html", *AS_IS),
     *("simple/index.html", "simple/index.json"),
 }
 FOLDER, REGULAR, LINK, SPECIAL = "a folder", "a file", "a link", "a special file"

@@ -141,6 +141,19 @@ def provenance_url(filename: str) -> str:
     return f"../../provenance/{filename}.json"
 
 
+def _sha256(file: Json) -> str:
+    hashes = file.get("hashes")
+    return str(hashes.get("sha256", "")) if isinstance(hashes, dict) else ""
+
+
+def read_page(release: Path, project: str) -> dict[str, Json]:
+    """Map sha256 -> a file's object on a release's JSON page, and "" -> the page without its files."""
+    page = _read_json(release / "simple" / project / "index.json")
+    files = page.pop("files", [])
+    objects = (file for file in files if isinstance(file, dict)) if isinstance(files, list) else ()
+    return {"": page} | {sha256: file for file in objects if (sha256 := _sha256(file))}
+
+
 class Memory:
     """Finds what was told of files: first what this run or one that failed was told, then what the releases say."""
 
@@ -149,14 +162,7 @@ class Memory:
         self._root = root
         self._releases = only or root.all_releases[::-1]  # the newest word counts
         self._is_waiting = not only
-        self._page = cache(self._read_page)
-
-    def _read_page(self, release: Path, project: str) -> dict[str, Json]:
-        """Map sha256 -> a file's object on a release's JSON page, and "" -> the page without its files."""
-        page = _read_json(release / "simple" / project / "index.json")
-        files = page.pop("files", [])
-        objects = (file for file in files if isinstance(file, dict)) if isinstance(files, list) else ()
-        return {"": page} | {sha256: file for file in objects if (sha256 := _sha256(file))}
+        self._page = cache(read_page)
 
     def _released(self, project: str, sha256: str) -> tuple[Path, Json] | None:
         pages = ((release, self._page(release, project)) for release in self._releases)
@@ -210,8 +216,3 @@ class Memory:
         told = (self._incoming(one.filename, one.sha256).get("project-status") for one in files)
         pages = (self._page(release, project)[""].get("project-status") for release in self._releases)
         return next((checked_status(value) for value in (*told, *pages) if value), Status())
-
-
-def _sha256(file: Json) -> str:
-    hashes = file.get("hashes")
-    return str(hashes.get("sha256", "")) if isinstance(hashes, dict) else ""

@@ -50,7 +50,7 @@ def target_names(targets: Iterable[Target]) -> str:
     return ", ".join(names) if len(names) <= _MOST_TARGETS else "; ".join(folded(targets))
 
 
-def for_whom(keys: Collection[Key], offered: Collection[Key]) -> str:
+def for_whom(keys: Collection[Key], offered: Collection[Key] = ()) -> str:
     """Name sets with their targets; where it is all that are offered of a set, that is said instead."""
     sets: dict[str, set[Target]] = {}
     for key in keys:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from typing import NamedTuple
 
+from scripts import sbom
 from scripts.build import validator
 from scripts.problem import Problem, Rule
 from scripts.upstream import MAX_PAGE_BYTES, Upstream, UpstreamError, reason_of
@@ -17,6 +18,7 @@ JSON = "application/vnd.pypi.simple.v1+json"
 HTML = "application/vnd.pypi.simple.v1+html"
 TEXT = "text/html; charset=utf-8"
 PLAIN = "text/plain; charset=utf-8"
+_SBOM = "application/vnd.cyclonedx+json"
 NO_CACHE, NO_STORE = "no-cache", "no-store"
 A_YEAR = "public, max-age=31536000, immutable"
 # For a few endings, machines differ in their types, and clients do not mind.
@@ -65,7 +67,7 @@ class Server:
 
 def types_of(path: str) -> tuple[str, ...]:
     """Return the content types that a file may have, by its name."""
-    return _TYPES.get(path[path.rindex(".") :], ())
+    return (_SBOM,) if path == sbom.FILE else _TYPES.get(path[path.rindex(".") :], ())
 
 
 def _tokens(field: str) -> set[str]:

@@ -53,8 +53,11 @@ class Waiver(NamedTuple):
         """Whether it is about a finding; a version that is not known is in no range."""
         if (finding.rule, finding.project) != (self.rule, self.project) or not finding.version:
             return False
-        is_meant = not self.advisory or self.advisory in finding.ids
-        return is_meant and Versions(self.project, self.versions).covers(finding.project, finding.version)
+        return (not self.advisory or self.advisory in finding.ids) and self.is_for(finding.version)
+
+    def is_for(self, version: str) -> bool:
+        """Whether a version is in its range."""
+        return Versions(self.project, self.versions).covers(self.project, version)
 
 
 def _read(number: int, reader: Reader) -> Waiver:

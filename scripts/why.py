@@ -66,18 +66,40 @@ def _ways_up(project: str, parents: Mapping[str, set[str]], required: set[str]) 
             todo.append((*way, parent))
 
 
+def _lines(one: RequirementSet) -> dict[str, list[Line]]:
+    """Map each project that a set names to its requirements."""
+    lines: dict[str, list[Line]] = {}
+    for line in one.lines:
+        lines.setdefault(line.name, []).append(line)
+    return lines
+
+
+def _holds(line: Line, key: Key) -> bool:
+    marker = line.requirement.marker
+    return marker is None or marker.evaluate(key.target.environment)
+
+
 def chains(sets: Iterable[RequirementSet], keys: Iterable[Key]) -> dict[str, list[Chain]]:
     """Say for each project of the locks of keys why it is there, the shortest way first."""
     found: dict[str, list[Chain]] = {}
     every = list(keys)
     for one in sets:
         parents = _parents(key for key in every if key.set_name == one.name)
-        lines: dict[str, list[Line]] = {}
-        for line in one.lines:
-            lines.setdefault(line.name, []).append(line)
+        lines = _lines(one)
         for project in parents:
             ways = _ways_up(project, parents, set(lines))
             found.setdefault(project, []).extend(_chain(one, way, line) for way in ways for line in lines[way[-1]])
+    return found
+
+
+def chains_of(project: str, sets: Iterable[RequirementSet], key: Key) -> list[Chain]:
+    """Say of one project of one lock why it is there, the shortest way first."""
+    found = []
+    for one in sets:
+        if one.name == key.set_name:
+            lines = _lines(one)
+            ways = _ways_up(project, _parents([key]), set(lines))
+            found += [_chain(one, way, line) for way in ways for line in lines[way[-1]] if _holds(line, key)]
     return found
 
 

@@ -134,6 +134,7 @@ def publish(root: Path, release: str, etag: str = 'W/"sha-{0}"') -> None:
     write(folder / "release.txt", f"{release}\n")
     write(folder / "files.jsonl", f'{{"release": "{release}"}}\n' * 40)
     write(folder / "packages.json", f'{{"release": "{release}"}}\n' * 40)
+    write(folder / "sbom.cdx.json", f'{{"release": "{release}"}}\n' * 40)
     if not (folder / "packages").is_symlink():
         (folder / "packages").symlink_to("../../packages")
     switch(root, release)
@@ -270,6 +271,7 @@ def test_types_do_not_depend_on_the_machine(adapted: Any) -> None:
         "application/gzip",
         "text/plain; charset=utf-8",
         "application/jsonl",
+        "application/vnd.cyclonedx+json",
         V1_JSON,
         V1_HTML,
         TEXT,
@@ -302,6 +304,7 @@ def test_a_page_is_asked_for_again_each_time(server: Server, target: str) -> Non
         ("/release.txt", "text/plain; charset=utf-8"),
         ("/files.jsonl", "application/jsonl"),
         ("/packages.json", "application/json"),
+        ("/sbom.cdx.json", "application/vnd.cyclonedx+json"),
         ("/provenance/foo-1-py3-none-any.whl.json", "application/json"),
         ("/site.js", "text/javascript; charset=utf-8"),
     ],
@@ -419,7 +422,7 @@ def test_a_page_is_whole(server: Server) -> None:
 # Content
 
 
-@pytest.mark.parametrize("target", ["/", "/simple/foo/", "/files.jsonl", "/packages.json"])
+@pytest.mark.parametrize("target", ["/", "/simple/foo/", "/files.jsonl", "/packages.json", "/sbom.cdx.json"])
 def test_a_page_is_compressed(server: Server, target: str) -> None:
     plain = server.ask(target).body
     zipped = server.ask(target, {"Accept-Encoding": "gzip"})

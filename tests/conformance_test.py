@@ -18,7 +18,7 @@ from index_test import tree
 from published import ALPHA, BETA, GAMMA, PROVENANCE, YANKED, Published, edit, rewrite
 from upstream import Upstream
 
-from scripts import verify
+from scripts import sbom, verify
 from scripts.build import build, seal, validator
 from scripts.facts import time_text
 from scripts.fetch import fetch
@@ -98,6 +98,16 @@ def without(key: str) -> Callable[[Path], object]:
 
 def both(*changes: Callable[[Path], object]) -> Callable[[Path], object]:
     return lambda live: [change(live) for change in changes]
+
+
+def whole(path: str, text: str) -> Callable[[Path], object]:
+    """Put another page in a page's place."""
+    return lambda live: rewrite(live / path, (live / path).read_text(), text)
+
+
+def without_last_component(told: Any) -> None:
+    told["components"].pop()
+    told["serialNumber"] = sbom.serial_number(told)
 
 
 A_JSON, A_HTML, A_PEOPLE = "simple/alpha/index.json", "simple/alpha/index.html", "project/alpha/index.html"
@@ -218,6 +228,7 @@ LOCKS = [
         [
             "files.jsonl: alpha-1.0-py3-none-any.whl: its sha256 is <sha256>, and on its project's page " + ZEROS,
             "packages.json: alpha-1.0-py3-none-any.whl: its sha256 is <sha256>, and on its project's page " + ZEROS,
+            "sbom.cdx.json: alpha-1.0-py3-none-any.whl: its sha256 is <sha256>, and on its project's page " + ZEROS,
             f"{A_JSON}: lists alpha-1.0-py3-none-any.whl, whose sha256 stands in no lock: {ZEROS}",
             f"{A_JSON}: lists no file of alpha 1.0, which the locks name, with sha256 <sha256>",
             f"{A_JSON}: alpha-1.0-py3-none-any.whl: is listed with sha256 {ZEROS}, and the file has <sha256>",
@@ -505,6 +516,24 @@ FACTS = [
         "a list that is none",
         page("files.jsonl", "{", "["),
         ["files.jsonl: is no list of files, one JSON object a line"],
+    ),
+    Case(
+        "a bill of materials that lacks a file",
+        json_page("sbom.cdx.json", without_last_component),
+        ["sbom.cdx.json: gamma-3.0.tar.gz: its sha256 is None, and on its project's page <gamma>"],
+    ),
+    Case(
+        "a bill of materials that was edited",
+        page("sbom.cdx.json", '"name":"alpha"', '"name":"omega"'),
+        ["sbom.cdx.json: its serialNumber is not that of its content"],
+    ),
+    *(
+        Case(
+            f"a bill of materials that is none: {text[:20]}",
+            whole("sbom.cdx.json", text),
+            ["sbom.cdx.json: is no bill of materials of ours"],
+        )
+        for text in ("x", "[]", "{}", '{"components": [3]}', "[" * 100_000)
     ),
 ]
 LINKS = [

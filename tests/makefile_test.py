@@ -50,6 +50,9 @@ def test_a_verb_is_enough_for_each_step(project: Path, upstream: Upstream) -> No
         done.stderr,
     )
     upstream.requests.clear()
+    assert make(project, "why", "PACKAGE=alpha", *variables).stdout.startswith(
+        "alpha 1.0\n  alpha-1.0-py3-none-any.whl\n"
+    )
     done = make(project, "lock", "index", *variables)
     assert (done.returncode, upstream.requests) == (0, [])
     upstream.add(wheel("alpha", "1.1"))

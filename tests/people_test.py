@@ -143,6 +143,7 @@ def test_it_says_what_the_release_is_and_how_much_is_in_it(pages: Pages) -> None
         "Platforms": "Linux x86_64, macOS arm64, Windows AMD64",
         "Release": f"{RELEASE} published 2026-11-22 13:01 UTC",
         "Changed in it": "1 project added, 1 project removed, 2 projects upgraded What changed",
+        "Bill of materials": "sbom.cdx.json CycloneDX 1.6",
     }
     assert texts(pages.page(), "#found") == ["29 projects, 1 denied name"]
 
@@ -155,6 +156,7 @@ def test_it_says_so_where_nothing_is_approved(tmp_path: Path) -> None:
         "Files": "0 0 B",
         "Release": f"{RELEASE} published 2026-11-22 13:01 UTC",
         "Changed in it": "nothing What changed",
+        "Bill of materials": "sbom.cdx.json CycloneDX 1.6",
     }
 
 

@@ -106,7 +106,7 @@ def test_the_shared_folder_has_the_layout_of_the_design(checkout: Checkout) -> N
     pages = {
         *("changes.json", "changes/index.html", "favicon.svg", "files.jsonl", "index.html", "not-here.html"),
         *("packages.json", "project/alpha/index.html", "simple/alpha/index.html", "simple/alpha/index.json"),
-        *("simple/index.html", "simple/index.json", "site.js", "style.css"),
+        *("sbom.cdx.json", "simple/index.html", "simple/index.json", "site.js", "style.css"),
     }
     etags = {f"{page}.etag" for page in pages}
     files = {path.relative_to(release).as_posix() for path in release.rglob("*") if path.is_file()}

@@ -150,6 +150,11 @@ CASES = [
         ["files.jsonl: its Content-Type is application/json, and not application/jsonl"],
     ),
     Case(
+        "a bill of materials of another type",
+        having("sbom.cdx.json", Content_Type="application/json"),
+        ["sbom.cdx.json: its Content-Type is application/json, and not application/vnd.cyclonedx+json"],
+    ),
+    Case(
         "a page for people without its encoding",
         having("project/alpha/", Content_Type="text/html"),
         ["project/alpha/: its Content-Type is text/html, and not text/html; charset=utf-8"],
@@ -243,6 +248,7 @@ CASES = [
         [
             f"files.jsonl: {GAMMA.filename}: its sha256 is {GAMMA.sha256}, and on its project's page {ZEROS}",
             f"packages.json: {GAMMA.filename}: its sha256 is {GAMMA.sha256}, and on its project's page {ZEROS}",
+            f"sbom.cdx.json: {GAMMA.filename}: its sha256 is {GAMMA.sha256}, and on its project's page {ZEROS}",
             f"simple/gamma/index.json: lists {GAMMA.filename}, whose sha256 stands in no lock: {ZEROS}",
             f"simple/gamma/index.json: lists no file of gamma 3.0, which the locks name, with sha256 {GAMMA.sha256}",
             f"simple/gamma/index.html: {GAMMA.filename}: its sha256 is {GAMMA.sha256}, and in index.json {ZEROS}",
