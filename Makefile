@@ -82,6 +82,10 @@ serve: $(TOOLS) $(CADDY) ## Serve PYPI_ROOT on LISTEN with Caddy
 verify: $(TOOLS) ## Say whether PYPI_ROOT, or what the server at URL sends, is exactly what the locks name
 	@$(RUN).verify --root="$$PYPI_ROOT" --url="$$URL" --fetch-timeout="$$FETCH_TIMEOUT"
 
+.PHONY: watch
+watch: $(TOOLS) ## Say what became of what PYPI_ROOT serves since: yanked, deleted, quarantined, with advisories
+	@$(RUN).watch --root="$$PYPI_ROOT" --upstream="$$UPSTREAM" --fetch-timeout="$$FETCH_TIMEOUT"
+
 .PHONY: test
 test: $(TEST_TOOLS) $(CADDY) ## Run the tests but the slow ones; the few marked live use the configured registry
 	@$(VENV)/bin/python -m pytest --numprocesses=auto -m "$$TESTS"

@@ -103,13 +103,14 @@ def _vulnerabilities(context: Context) -> Iterator[Finding]:
         return
     for pin, found in audit.checked.items():
         for one in found:
-            finding = _about(context, "vulnerabilities", files[pin], _told(one))
+            finding = _about(context, "vulnerabilities", files[pin], told(one))
             yield finding._replace(ids=(one.id, *one.aliases))
     for pin, reason in audit.unchecked.items():
         yield _about(context, "vulnerabilities", files[pin], reason, is_checked=False)
 
 
-def _told(one: Advisory) -> str:
+def told(one: Advisory) -> str:
+    """Say what an advisory says."""
     names = f"{one.id} ({', '.join(one.aliases)})" if one.aliases else one.id
     fix = f"fixed in {', '.join(one.fix_versions)}" if one.fix_versions else "no version fixes it"
     return "; ".join(filter(None, [names, fix, one.summary]))
