@@ -34,7 +34,11 @@ def _lines(file: File, settings: Config, key: Key) -> list[Line]:
     name, version = file.distribution.name, file.distribution.version
     of_set = (each for one in settings.sets if one.name == key.set_name for each in one.files)
     lines = (line for each in of_set for line in each.lines if line.name == name and _holds(line, key.target))
-    return [line for line in lines if line.requirement.specifier.contains(version, prereleases=True)]
+    return [line for line in lines if _lets_in(line, version)]
+
+
+def _lets_in(line: Line, version: Version) -> bool:
+    return line.requirement.specifier.contains(version, prereleases=True)
 
 
 def _meets(version: Version, asked: SpecifierSet) -> bool:
@@ -110,6 +114,7 @@ def remedy(file: File, there: Files, settings: Config, is_better: Callable[[Vers
     if versions := _everywhere(file, allowed):
         return f"{max(versions)} would do and is too young for min_age_days; wait, or waive that in {FILE}"
     if versions := _everywhere(file, at_all):
-        places = sorted({f"{line.where} ({line.requirement})" for found in lines.values() for line in found})
-        return f"{', '.join(places)} keeps {max(versions)} out; change that, then run make upgrade PACKAGE={name}"
+        strict = {line for found in lines.values() for line in found if not _lets_in(line, max(versions))}
+        places = ", ".join(sorted(f"{line.where} ({line.requirement})" for line in strict))
+        return f"{places} keeps {max(versions)} out; change that, then run make upgrade PACKAGE={name}"
     return f"the upstream has no version that would do; remove what needs it, or answer for it in {FILE}"

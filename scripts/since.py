@@ -63,9 +63,9 @@ def project(files: Sequence[File], page: Page | None, status: str, context: Cont
 def _lost(file: File, page: Page | None, context: Context) -> Finding:
     if page is None:
         fact = "the upstream does not know the project any more"
-        return about("gone", file, f"{fact}; {_BEFORE}, or remove what needs it", context.chains)
+        return about("gone", file, f"{fact}; {_BEFORE}", context.chains)
     reason = f": {page.status.reason}" if page.status.reason else ""
-    fact = f"quarantined upstream{reason}; remove what needs it, and make index"
+    fact = f"quarantined upstream{reason}; remove what needs it, then run make lock index"
     return about("quarantined", file, fact, context.chains)
 
 
@@ -111,7 +111,7 @@ def advisories(
     for pin, found in audit.checked.items():
         there = pages[pin[0]].files if pin[0] in pages else None
         for one in found:
-            action = f"try make upgrade PACKAGE={pin[0]}"
+            action = f"run make upgrade PACKAGE={pin[0]}, if the upstream has a fix"
             if there is not None:
                 action = remedy(files[pin], there, context.settings, fixing(one.fix_versions))
             finding = about("vulnerabilities", files[pin], f"{told(one)}; {action}", context.chains)
