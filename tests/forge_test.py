@@ -173,6 +173,13 @@ def test_gitlabs_note_is_added_and_changed(gitlab: ForgeApi) -> None:
     assert gitlab.written == [Asked("POST", NOTES, told), Asked("PUT", f"{NOTES}/2", told)]
 
 
+def test_on_gitlab_a_review_that_changed_code_may_have_made_is_marked_too(gitlab: ForgeApi) -> None:
+    diffs = [{"old_path": "scripts/a.py", "new_path": "locks/a.txt"}, {"old_path": "a.in", "new_path": "Makefile"}]
+    gitlab.answers["/projects/5/merge_requests/7/diffs"] = diffs
+    assert run_comment() == 0
+    assert "the pull request changes `Makefile`, `scripts/a.py`, which" in said(gitlab)
+
+
 def test_a_token_that_may_not_is_told_without_the_token(github: ForgeApi) -> None:
     github.token = "another"  # noqa: S105 (of a test)
     assert refusal() == f"GET {github.url}{PULLS}: HTTP 401; may the token do that?"
