@@ -116,5 +116,14 @@ def advisories(
                 action = remedy(files[pin], there, context.settings, fixing(one.fix_versions))
             finding = about("vulnerabilities", files[pin], f"{told(one)}; {action}", context.chains)
             yield finding._replace(ids=(one.id, *one.aliases))
-    for pin, reason in audit.unchecked.items():
-        yield about("vulnerabilities", files[pin], f"advisories: {reason}", context.chains, is_checked=False)
+    yield from _without_word(audit)
+
+
+def _without_word(audit: Audit) -> Iterator[Finding]:
+    """Yield one finding for all versions of which the advisories cannot be had for the same reason."""
+    pins: dict[str, list[str]] = {}
+    for (name, version), reason in audit.unchecked.items():
+        pins.setdefault(reason.removesuffix(f": {name} ({version})"), []).append(f"{name} {version}")
+    for reason, versions in pins.items():
+        text = f"advisories of {', '.join(versions)}: {reason}"
+        yield Finding("vulnerabilities", "", "", text, is_checked=False)

@@ -17,7 +17,8 @@ from packaging.version import Version
 from project import copy_of_project, make
 from upstream import Upstream
 
-from scripts import config, watch
+from scripts import config, since, watch
+from scripts.advisories import Audit
 from scripts.pip_environment import pip_environment
 from scripts.remedy import fixing
 from scripts.root import Root
@@ -395,6 +396,16 @@ def test_advisories_that_cannot_be_had_are_not_checked(
     service.fault = "500"
     expected = f"not checked: advisories of 1 version: the service osv at {service.url}: HTTP 500"
     assert watched(served, capsys) == (0, [expected])
+
+
+def test_versions_without_a_word_on_advisories_for_one_reason_are_one_line() -> None:
+    unchecked = {("a", "1"): "not found: a (1)", ("b", "2"): "not found: b (2)", ("c", "3"): "no answer"}
+    context = Context(config.Config(True, None, None, (), ()), {})
+    found = since.advisories(Audit({}, unchecked), {}, {}, context)
+    assert [(one.text, one.is_checked) for one in found] == [
+        ("advisories of a 1, b 2: not found", False),
+        ("advisories of c 3: no answer", False),
+    ]
 
 
 def test_an_advisory_of_a_project_without_a_page_is_told_all_the_same(
