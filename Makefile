@@ -30,8 +30,10 @@ PYTHON ?= python3#              what .venv is made with: 3.11 or newer
 VENV ?= .venv
 TESTS ?= not slow#              which tests to run, as pytest's -m; empty: all
 URL ?=#                         the server that `make verify` asks; default: PYPI_ROOT is read
+REVIEW ?= review.md#        what `make comment` writes
+PROPOSAL ?= proposal#       the folder that `make propose` takes from
 CADDY ?= $(VENV)/bin/caddy#     your own binary, in place of the pinned wheel
-export PYPI_ROOT LISTEN UPSTREAM PACKAGE KEEP FETCH_TIMEOUT URL CADDY TESTS
+export PYPI_ROOT LISTEN UPSTREAM PACKAGE KEEP FETCH_TIMEOUT URL REVIEW PROPOSAL CADDY TESTS
 
 RUN = $(VENV)/bin/python -m scripts
 TOOLS := $(VENV)/tools.txt
@@ -85,6 +87,18 @@ serve: $(TOOLS) $(CADDY) ## Serve PYPI_ROOT on LISTEN with Caddy
 .PHONY: verify
 verify: $(TOOLS) ## Say whether PYPI_ROOT, or what the server at URL sends, is exactly what the locks name
 	@$(RUN).verify --root="$$PYPI_ROOT" --url="$$URL" --fetch-timeout="$$FETCH_TIMEOUT"
+
+.PHONY: watch
+watch: $(TOOLS) ## Say what became of what PYPI_ROOT serves since: yanked, deleted, quarantined, with advisories
+	@$(RUN).watch --root="$$PYPI_ROOT" --upstream="$$UPSTREAM" --fetch-timeout="$$FETCH_TIMEOUT"
+
+.PHONY: comment
+comment: $(TOOLS) ## In CI: put REVIEW, which make review printed, below the pull request; the next one replaces it
+	@$(RUN).comment --review="$$REVIEW"
+
+.PHONY: propose
+propose: $(TOOLS) ## In CI: open or renew a pull request with the locks/ and the review.md of PROPOSAL
+	@$(RUN).propose --folder="$$PROPOSAL"
 
 .PHONY: test
 test: $(TEST_TOOLS) $(CADDY) ## Run the tests but the slow ones; the few marked live use the configured registry

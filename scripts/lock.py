@@ -23,7 +23,7 @@ from scripts.locks import Key
 from scripts.pip_environment import pip_environment
 from scripts.solve import Job, solve
 from scripts.terminal import Progress, run, side_by_side
-from scripts.texts import printable
+from scripts.texts import printable_lines
 
 
 def _write(path: Path, text: str) -> bool:
@@ -124,7 +124,7 @@ def _reasons(failed: Mapping[Path, str]) -> Iterator[str]:
     for path, reason in sorted(failed.items()):
         by_reason.setdefault(reason, []).append(str(path))
     for reason, paths in by_reason.items():
-        yield ",\n".join(paths) + f": cannot be solved:\n{textwrap.indent(printable(reason), '    ')}"
+        yield ",\n".join(paths) + f": cannot be solved:\n{textwrap.indent(printable_lines(reason), '    ')}"
 
 
 def main(argv: Sequence[str] | None = None) -> int:

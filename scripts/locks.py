@@ -188,14 +188,17 @@ def in_house(keys: Iterable[Key]) -> set[Pin]:
     return {pin for path in {key.path for key in keys} for pin in read_first_party(path)}
 
 
+def key_of(path: Path) -> Key | None:
+    """Return what a file is the lock for, by its path from the top of the checkout; None where no lock stands there."""
+    python, _, platform = path.stem.partition("-")
+    if path.parent.parent != FOLDER or path.suffix != ".txt" or python_problem(python) or platform_problem(platform):
+        return None
+    return Key(path.parent.name, Target(python, platform))
+
+
 def existing() -> dict[Key, Path]:
     """Find the locks that stand in the checkout; other files below `locks/` are not ours to judge."""
-    found = {}
-    for path in sorted(FOLDER.glob("*/*.txt")):
-        python, _, platform = path.stem.partition("-")
-        if not python_problem(python) and not platform_problem(platform):
-            found[Key(path.parent.name, Target(python, platform))] = path
-    return found
+    return {key: path for path in sorted(FOLDER.glob("*/*.txt")) if (key := key_of(path))}
 
 
 def expected(config: Config, pythons: Sequence[str] = (), platforms: Sequence[str] = ()) -> list[Key]:

@@ -131,7 +131,7 @@ def _vulnerabilities(context: Context) -> Iterator[Finding]:
         audit = Audit({}, dict.fromkeys(files, str(error)))
     for pin, found in audit.checked.items():
         for one in found:
-            finding = about("vulnerabilities", files[pin], _told(one), context.offer)
+            finding = about("vulnerabilities", files[pin], told(one), context.offer)
             yield finding._replace(ids=(one.id, *one.aliases))
     reasons: dict[str, list[str]] = {}
     for (name, version), reason in audit.unchecked.items():
@@ -141,7 +141,8 @@ def _vulnerabilities(context: Context) -> Iterator[Finding]:
         yield Finding("vulnerabilities", "", "", text, is_checked=False)
 
 
-def _told(one: Advisory) -> str:
+def told(one: Advisory) -> str:
+    """Say what an advisory says."""
     names = f"{one.id} ({', '.join(one.aliases)})" if one.aliases else one.id
     fix = f"fixed in {', '.join(one.fix_versions)}" if one.fix_versions else "no version fixes it"
     return "; ".join(filter(None, [names, fix, one.summary]))

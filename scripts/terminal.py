@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from typing import TypeVar
 
 from scripts import end_by_signal
-from scripts.texts import printable
+from scripts.texts import printable_lines
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -76,7 +76,7 @@ def run(main: Callable[[], int]) -> int:
         return main()
     except SystemExit as error:
         # A sentence may quote a package, an upstream or a server.
-        raise SystemExit(printable(error.code) if isinstance(error.code, str) else error.code) from None
+        raise SystemExit(printable_lines(error.code) if isinstance(error.code, str) else error.code) from None
     except KeyboardInterrupt:
         if sys.stderr.isatty():
             print(_CLEAR, end="", file=sys.stderr, flush=True)

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 
 def printable(text: str) -> str:
-    """Return a text, which may have several lines, without what a terminal would obey."""
-    return "".join(char if char.isprintable() or char == "\n" else "\ufffd" for char in text)
+    """Return a line without what a terminal would obey."""
+    return "".join(char if char.isprintable() else "\ufffd" for char in text)
+
+
+def printable_lines(text: str) -> str:
+    """Return a text of several lines without what a terminal would obey."""
+    return "\n".join(map(printable, text.split("\n")))
 
 
 def one_line(text: object, most: int) -> str:

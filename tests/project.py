@@ -18,7 +18,7 @@ CODE = Path(__file__).resolve().parent.parent
 # What an outer make hands down, `make test` among them.
 _OF_MAKE = {
     *("MAKEFLAGS", "MAKELEVEL", "MAKEOVERRIDES", "MFLAGS"),
-    *("PYPI_ROOT", "LISTEN", "UPSTREAM", "PACKAGE", "KEEP", "FETCH_TIMEOUT", "URL", "CADDY"),
+    *("PYPI_ROOT", "LISTEN", "UPSTREAM", "PACKAGE", "KEEP", "FETCH_TIMEOUT", "URL", "REVIEW", "PROPOSAL", "CADDY"),
 }
 _CADDY = Path(os.environ.get("CADDY") or Path(sys.prefix) / "bin" / "caddy").absolute()
 # Proxies that answer nothing: whatever is not on loopback is out of reach.
