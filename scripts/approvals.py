@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 UNCOMMITTED = "not committed yet"
-# What the user has set must not hide a commit, or add lines of its own.
-_SETTINGS = ("-c", "blame.ignoreRevsFile=", "-c", "log.showSignature=false", "-c", "i18n.logOutputEncoding=UTF-8")
+# What the user has set must not add lines of its own.
+_SETTINGS = ("-c", "log.showSignature=false", "-c", "i18n.logOutputEncoding=UTF-8")
 _BLAMED = re.compile(r"([0-9a-f]{40,64}) \d+ (\d+)(?: \d+)?")
 
 
@@ -89,11 +89,12 @@ def _approval(commit: str, told: dict[str, str], head: str, *, is_shallow: bool)
 
 
 def _blame(path: Path, lines: Sequence[int], *, is_shallow: bool) -> dict[int, Approval]:
+    # The empty name of a file resets blame.ignoreRevsFile, by which a commit would be passed over.
     ranges = (f"-L{line},{line}" for line in lines)
     head = _git("rev-parse", "HEAD").strip()
     found: dict[int, Approval] = {}
     commit, number, told = "", 0, dict[str, str]()
-    for line in _git("blame", "--line-porcelain", *ranges, "--", str(path)).split("\n"):
+    for line in _git("blame", "--line-porcelain", "--ignore-revs-file=", *ranges, "--", str(path)).split("\n"):
         if match := _BLAMED.fullmatch(line):
             commit, number, told = match[1], int(match[2]), {}
         elif line.startswith("\t"):

@@ -148,6 +148,17 @@ def test_each_version_has_its_own_files_and_requirement(checkout: Checkout, upst
     ]
 
 
+def test_each_set_is_told_with_its_own_requirement(checkout: Checkout, upstream: Upstream, say: Say) -> None:
+    upstream.add(wheel("alpha", "1.0"))
+    checkout.write(
+        "alpha\n", packages_yaml=YAML + "requirements: [requirements.in, dev.in]\n", dev_in="alpha # tests\n"
+    )
+    checkout.lock()
+    lines, dev = say("alpha"), BOTH.replace("requirements", "dev")
+    assert told(lines, "locked for") == [f"{dev}; {BOTH}"]
+    assert told(lines, "asked for by") == [f"dev.in:1: alpha  # tests ({dev})", f"requirements.in:1: alpha ({BOTH})"]
+
+
 def test_many_ways_are_cut(checkout: Checkout, upstream: Upstream, say: Say) -> None:
     for number in range(12):
         upstream.add(wheel(f"user-{number:02}", "1.0", requires=["lib"]))
@@ -257,6 +268,7 @@ def test_the_merge_is_the_first_one_to_the_branch(upstream: Upstream, say: Say) 
 
 def test_settings_of_git_hide_no_commit(upstream: Upstream, say: Say) -> None:
     git("init", "--quiet")
+    approve_alpha(upstream, "0.9")
     commit("Begin")
     approve_alpha(upstream)
     brought = commit("Alpha", day=2)
