@@ -18,6 +18,7 @@ MARKER = "<!-- pypi-index review -->"
 MAX_BODY = 65_536  # characters, of GitHub's; GitLab takes more
 _TIMEOUT = 30  # seconds
 _A_PAGE = 100
+_MOST_FILES = 3000  # of a pull request, that GitHub lists
 _BOT = "github-actions[bot]"
 
 
@@ -111,9 +112,10 @@ class GitHub:
         return [one["number"] for one in found if one["head"]["sha"] == run["head_sha"]]
 
     def changed(self, number: int) -> set[str]:
-        """Ask for what the pull request is now."""
-        found = self._api.every(f"{self._repository}/pulls/{number}/files")
-        return {path for one in found for key in ("filename", "previous_filename") if (path := one.get(key))}
+        """Ask for what the pull request is now; of very many files GitHub lists the first, and so says this."""
+        found = list(self._api.every(f"{self._repository}/pulls/{number}/files"))
+        more = {f"{len(found)} files or more"} if len(found) >= _MOST_FILES else set()
+        return more | {path for one in found for key in ("filename", "previous_filename") if (path := one.get(key))}
 
     def comment(self, number: int, body: str) -> None:
         """Change our comment, or add one."""

@@ -126,6 +126,8 @@ def test_without_one_open_pull_request_at_the_events_commit_nothing_is_written(
     [
         ([{"filename": LOCK}, {"filename": "requirements.in"}, {"filename": "waivers.yaml"}], None),
         ([{"filename": "sets/dev.in"}, {"filename": "README.md"}], None),
+        ([{"filename": f"locks/{n}.txt"} for n in range(2999)], None),
+        ([{"filename": f"locks/{n}.txt"} for n in range(3000)], "`3000 files or more`"),
         ([{"filename": "scripts/review.py"}], "`scripts/review.py`"),
         ([{"filename": "scripts/x.txt"}, {"filename": "Makefile"}], "`Makefile`, `scripts/x.txt`"),
         ([{"filename": ".github/x.md"}, {"filename": "requests.py"}], "`.github/x.md`, `requests.py`"),
