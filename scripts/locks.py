@@ -24,7 +24,7 @@ import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import datetime
 from importlib.metadata import version
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import NamedTuple
 
 from packaging.utils import NormalizedName, canonicalize_name
@@ -187,14 +187,18 @@ def in_house(keys: Iterable[Key]) -> set[Pin]:
     return {pin for path in {key.path for key in keys} for pin in read_first_party(path)}
 
 
+def key_of(path: PurePath) -> Key | None:
+    """Return what a path such as `locks/<set>/<target>.txt` is the lock of; None where it is no lock's."""
+    python, _, platform = path.stem.partition("-")
+    is_lock = path.suffix == ".txt" and path.parent.parent == FOLDER
+    if not is_lock or python_problem(python) or platform_problem(platform):
+        return None
+    return Key(path.parent.name, Target(python, platform))
+
+
 def existing() -> dict[Key, Path]:
     """Find the locks that stand in the checkout; other files below `locks/` are not ours to judge."""
-    found = {}
-    for path in sorted(FOLDER.glob("*/*.txt")):
-        python, _, platform = path.stem.partition("-")
-        if not python_problem(python) and not platform_problem(platform):
-            found[Key(path.parent.name, Target(python, platform))] = path
-    return found
+    return {key: path for path in sorted(FOLDER.glob("*/*.txt")) if (key := key_of(path))}
 
 
 def expected(config: Config, pythons: Sequence[str] = (), platforms: Sequence[str] = ()) -> list[Key]:

@@ -1,0 +1,93 @@
+"""Changes of locks -> items: what became of each project, for whom, and by which requirement it is here."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+
+from packaging.version import Version
+
+from scripts.change import Change
+from scripts.finding import Chains
+from scripts.item import Fact, Item, Topic, plain, red, yellow
+from scripts.locks import Key
+from scripts.people import count
+from scripts.target_names import folded
+from scripts.texts import quoted
+
+_MOST_VIAS = 3
+
+
+def versions(found: Sequence[Version]) -> str:
+    """Write versions, the oldest first."""
+    return ", ".join(map(str, found))
+
+
+def for_whom(keys: Collection[Key], every: Collection[Key]) -> str:
+    """Name locks by their targets, folded; set names only where there are several."""
+    if set(keys) == set(every):
+        return "every lock" if len(every) > 1 else ""
+    sets: dict[str, list[Key]] = {}
+    for key in keys:
+        sets.setdefault(key.set_name, []).append(key)
+    several = len({key.set_name for key in every} | set(sets)) > 1
+    named = {name: "; ".join(folded(key.target for key in of_set)) for name, of_set in sorted(sets.items())}
+    return "; ".join(f"{quoted(name)}: {targets}" if several else targets for name, targets in named.items())
+
+
+def _title(change: Change, every: Collection[Key]) -> str:
+    name, old, new = f"**{change.project}**", versions(change.before), versions(change.after)
+    what = {
+        "rehashed": f"{name} {new}: same version, changed hashes",
+        "vanished": f"{name} {new}: hashes that vanished",
+        "downgraded": f"{name} {old} → {new}, a downgrade",
+        "upgraded": f"{name} {old} → {new}",
+        "added": f"{name} {new}, new",
+        "removed": f"{name} {old}, removed",
+        "gained": f"{name} {new}, gained",
+        "lost": f"{name} {old}, lost",
+    }[change.kind]
+    where = for_whom(change.keys, every)
+    return f"{what} ({where})" if where else what
+
+
+def _old_vias(change: Change) -> str:
+    names = [quoted(via) for via in sorted(change.vias)]
+    more = f" and {len(names) - _MOST_VIAS} more" if names[_MOST_VIAS:] else ""
+    return f"was here via {', '.join(names[:_MOST_VIAS])}{more}" if names else ""
+
+
+def why(change: Change, chains: Chains) -> str:
+    """Say by which requirement a project is here, or was, and whether that names it."""
+    found = chains.get(change.project, ())
+    if change.kind in {"removed", "lost"} or not found:
+        return _old_vias(change)
+    more = f" and {count(len(found) - 1, 'other way')}" if found[1:] else ""
+    asked = f"{quoted(found[0].where)} ({quoted(found[0].requirement)})"
+    if len(found[0].projects) == 1:
+        return f"direct, {asked}{more}"
+    return f"via {' → '.join([asked, *reversed(found[0].projects)])}{more}"
+
+
+def basic_facts(change: Change, chains: Chains) -> Iterator[Fact]:
+    """Yield what the locks alone tell."""
+    if change.kind == "rehashed":
+        numbers = f"{count(len(change.new), 'hash')} new, {len(change.old)} gone".replace("hashs", "hashes")
+        yield red(Topic.HASHES, f"the bytes of an approved release changed: {numbers}")
+    if change.kind == "vanished":
+        yield yellow(Topic.HASHES, "files of an approved release are approved no more")
+    if change.kind == "downgraded":
+        yield yellow(Topic.CHANGE, "an older version than before")
+    if text := why(change, chains):
+        yield plain(Topic.CHANGE, text)
+
+
+def hash_lines(change: Change, names: Mapping[str, str]) -> Iterator[str]:
+    """Yield each hash that came or went, with the file's name where it is known."""
+    for sign, hashes in (("-", change.old), ("+", change.new)):
+        for sha256 in sorted(hashes, key=lambda each: (names.get(each, ""), each)):
+            yield f"{sign} {sha256} {names.get(sha256) or change.project}"
+
+
+def item(change: Change, every: Collection[Key], facts: Sequence[Fact], unchecked: Sequence[str] = ()) -> Item:
+    """Return the item of a change; every are all locks of its side."""
+    return Item(change.kind, change.project, _title(change, every), tuple(sorted(facts)), tuple(unchecked))
