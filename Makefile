@@ -71,7 +71,7 @@ lock-check: $(TOOLS) ## Say offline which locks are stale or missing
 
 .PHONY: review
 review: $(TOOLS) ## Say what changed in the locks since BASE, for the comment on a pull request
-	@$(RUN).review --base="$$BASE" --format="$$FORMAT" --strict="$$STRICT"
+	@$(RUN).review --base="$$BASE" --format="$$FORMAT" --strict="$$STRICT" --root="$$PYPI_ROOT" --upstream="$$UPSTREAM" --fetch-timeout="$$FETCH_TIMEOUT"
 
 .PHONY: index
 index: $(TOOLS) $(CADDY) ## Publish exactly what the locks name, to PYPI_ROOT

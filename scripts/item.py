@@ -43,13 +43,13 @@ class Fact(NamedTuple):
 
 
 class Item(NamedTuple):
-    """One thing that changed. kind is one of change.KINDS, or what else it is; project is "" where none is meant.
+    """One thing that changed. kind is one of change.KINDS, or what else it is; projects are those that are meant.
 
     unchecked are the topics of which nothing could be known. hashes are lines for who wants to compare.
     """
 
     kind: str
-    project: str
+    projects: tuple[str, ...]
     title: str
     facts: tuple[Fact, ...] = ()
     unchecked: tuple[str, ...] = ()

@@ -8,7 +8,7 @@ from packaging.version import Version
 
 from scripts.change import Change
 from scripts.finding import Chains
-from scripts.item import Fact, Item, Topic, plain, red, yellow
+from scripts.item import Fact, Item, Severity, Topic, plain, red, yellow
 from scripts.locks import Key
 from scripts.people import count
 from scripts.target_names import folded
@@ -90,4 +90,30 @@ def hash_lines(change: Change, names: Mapping[str, str]) -> Iterator[str]:
 
 def item(change: Change, every: Collection[Key], facts: Sequence[Fact], unchecked: Sequence[str] = ()) -> Item:
     """Return the item of a change; every are all locks of its side."""
-    return Item(change.kind, change.project, _title(change, every), tuple(sorted(facts)), tuple(unchecked))
+    return Item(change.kind, (change.project,), _title(change, every), tuple(sorted(facts)), tuple(unchecked))
+
+
+def _fold(kind: str, keys: Collection[Key], group: Sequence[tuple[Change, Item]], every: Collection[Key]) -> Item:
+    names = ", ".join(f"{one.project} {versions(one.after or one.before)}" for one, _ in group)
+    where = for_whom(keys, every)
+    unchecked = dict.fromkeys(topic for _, item in group for topic in item.unchecked)
+    return Item(
+        kind,
+        tuple(one.project for one, _ in group),
+        f"{count(len(group), 'project')} {kind}" + (f" ({where})" if where else ""),
+        (plain(Topic.TARGETS, names),),
+        tuple(unchecked),
+        tuple(line for _, item in group for line in item.hashes),
+    )
+
+
+def folded(found: Sequence[tuple[Change, Item]], every: Collection[Key]) -> Iterator[Item]:
+    """Yield the items; those that only came to the same targets, or left them, are one where nothing is amiss."""
+    groups: dict[tuple[str, tuple[Key, ...]], list[tuple[Change, Item]]] = {}
+    for change, item in found:
+        if change.kind in {"gained", "lost"} and item.severity == Severity.PLAIN:
+            groups.setdefault((change.kind, change.keys), []).append((change, item))
+        else:
+            yield item
+    for (kind, keys), group in groups.items():
+        yield _fold(kind, keys, group, every) if group[1:] else group[0][1]

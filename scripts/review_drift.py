@@ -28,7 +28,7 @@ def stale(problems: Mapping[Path, str]) -> Iterator[Item]:
         names = ", ".join(quoted(path) for path in sorted(paths)[:3]) + (
             f" and {len(paths) - 3} more" * bool(paths[3:])
         )
-        yield Item("drift", "", names, (red(Topic.DRIFT, quoted(text, 500)),))
+        yield Item("drift", (), names, (red(Topic.DRIFT, quoted(text, 500)),))
 
 
 def unreadable(head: Locks) -> Iterator[Item]:
@@ -36,7 +36,7 @@ def unreadable(head: Locks) -> Iterator[Item]:
     for key, lock in head.items():
         if lock.problems:
             facts = tuple(red(Topic.DRIFT, quoted(problem)) for problem in lock.problems)
-            yield Item("drift", "", quoted(key.path), facts)
+            yield Item("drift", (), quoted(key.path), facts)
 
 
 def _moved(base: Locks, head: Locks, field: str) -> Iterator[tuple[str, str, list[Key]]]:
@@ -54,7 +54,7 @@ def tools(base: Locks, head: Locks) -> Iterator[Item]:
     for old, new, keys in _moved(base, head, "tools"):
         where = for_whom(keys, head)
         fact = yellow(Topic.DRIFT, f"made with {quoted(new)}, before with {quoted(old)}")
-        yield Item("tools", "", "the tools that lock" + (f" ({where})" if where else ""), (fact,))
+        yield Item("tools", (), "the tools that lock" + (f" ({where})" if where else ""), (fact,))
 
 
 def targets(base: Locks, head: Locks) -> Iterator[Item]:
@@ -62,7 +62,7 @@ def targets(base: Locks, head: Locks) -> Iterator[Item]:
     for kind, keys in (("gained", head.keys() - base.keys()), ("lost", base.keys() - head.keys())):
         if keys:
             fact = yellow(Topic.TARGETS, f"{len(keys)} {'lock' if len(keys) == 1 else 'locks'} {kind}")
-            yield Item("targets", "", f"targets {kind}: {for_whom(keys, ())}", (fact,))
+            yield Item("targets", (), f"targets {kind}: {for_whom(keys, ())}", (fact,))
 
 
 def _flat(value: Any, name: str = "") -> Iterator[tuple[str, Any]]:
@@ -101,10 +101,10 @@ def settings(old: str, new: str) -> Iterator[Item]:
         if values[0] != values[1]:
             fact = yellow if name.partition(".")[0] in _STRICT else plain
             text = _difference(*values)
-            yield Item("settings", "", f"packages.yaml: {quoted(name)}", (fact(Topic.DRIFT, text),))
+            yield Item("settings", (), f"packages.yaml: {quoted(name)}", (fact(Topic.DRIFT, text),))
 
 
 def unloaded(problems: Sequence[str]) -> Iterator[Item]:
     """Yield what is wrong with a file that people write."""
     for problem in problems:
-        yield Item("drift", "", "the settings", (red(Topic.DRIFT, quoted(problem, 500)),))
+        yield Item("drift", (), "the settings", (red(Topic.DRIFT, quoted(problem, 500)),))

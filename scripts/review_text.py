@@ -38,7 +38,7 @@ class Review(NamedTuple):
 
 def summary(items: Sequence[Item]) -> str:
     """Return the review in one line."""
-    numbers = {kind: len({one.project for one in items if one.kind == kind}) for kind in _COUNTED}
+    numbers = {kind: len({name for one in items if one.kind == kind for name in one.projects}) for kind in _COUNTED}
     parts = [f"{number} {_COUNTED[kind]}" for kind, number in numbers.items() if number]
     to_decide, to_see = (sum(one.severity == each for one in items) for each in (Severity.RED, Severity.YELLOW))
     attention = []
@@ -85,7 +85,7 @@ def _within(parts: Sequence[str], room: int, more: str) -> str:
 
 def markdown(review: Review, most: int = MOST) -> str:
     """Return the review as a comment of at most so many characters."""
-    head = f"{MARKER}\n## {summary(review.items)}\n\nCompared with `{review.base[:12]}`; {review.as_of}.\n"
+    head = f"{MARKER}\n## {summary(review.items)}\n\nCompared with `{review.base[:12]}`. {review.as_of}\n"
     notes = "".join(["\n### Not checked\n\n", *(f"- {one}\n" for one in review.unchecked)]) if review.unchecked else ""
     opening, closing = "\n<details><summary>Hashes</summary>\n\n```diff\n", "```\n\n</details>\n"
     room = most - len(head) - len(notes) - len(opening) - len(closing)

@@ -1,0 +1,115 @@
+"""Both sides, evidence -> the items of a review."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from packaging.version import Version
+
+from scripts import (
+    change,
+    compared,
+    evidence,
+    locks,
+    review_advisories,
+    review_changes,
+    review_drift,
+    review_files,
+    review_inside,
+    review_told,
+    review_waivers,
+)
+from scripts.advisories import Audit
+from scripts.change import Change
+from scripts.compared import Context
+from scripts.item import Item
+from scripts.review_sides import Sides
+from scripts.root import Root
+from scripts.told import Asked
+from scripts.upstream import Upstream
+
+# Where the policy names no other limits.
+_MOST_MB, _YOUNG_DAYS = 100, 14
+_MB = 10**6
+
+
+def drift_items(sides: Sides) -> Iterator[Item]:
+    """Yield what changed but the pins."""
+    yield from review_drift.unloaded(sides.problems)
+    yield from review_drift.unreadable(sides.head)
+    if sides.settings and not any(lock.problems for lock in sides.head.values()):
+        yield from review_drift.stale(locks.problems(sides.settings))
+    yield from review_drift.tools(sides.base, sides.head)
+    yield from review_drift.targets(sides.base, sides.head)
+    yield from review_drift.settings(*sides.settings_texts)
+    yield from review_waivers.items(*sides.waivers, sides.head, sides.as_of.date())
+
+
+def _had(sides: Sides) -> dict[str, set[Version]]:
+    had: dict[str, set[Version]] = {}
+    for lock in sides.base.values():
+        for name, blocks in lock.projects.items():
+            had.setdefault(name, set()).update(blocks)
+    return had
+
+
+def _before(sides: Sides) -> dict[str, frozenset[str]]:
+    found: dict[str, frozenset[str]] = {}
+    for lock in sides.base.values():
+        for name, blocks in lock.projects.items():
+            found[name] = found.get(name, frozenset()).union(*(block.hashes for block in blocks.values()))
+    return found
+
+
+def _asked(changes: Sequence[Change], before: Mapping[str, frozenset[str]], sides: Sides) -> Asked:
+    """Ask for what came and for what that is compared with; of what only went nobody needs to know more."""
+    files: dict[str, set[str]] = {}
+    for one in changes:
+        if one.new:
+            former = one.old or (before.get(one.project, frozenset()) if one.kind != "added" else frozenset())
+            files.setdefault(one.project, set()).update(one.new | former)
+    most = sides.policy.max_file_mb.limit if sides.policy.max_file_mb.is_on else _MOST_MB
+    return Asked(files, sides.private, most * _MB)
+
+
+def _context(sides: Sides, found: evidence.Evidence, before: Mapping[str, frozenset[str]]) -> Context:
+    young = sides.policy.min_age_days.limit if sides.policy.min_age_days.is_on else _YOUNG_DAYS
+    waivers = [one for one in sides.waivers[1] if one.expires >= sides.as_of.date()]
+    approved = frozenset(before)
+    return Context(found, before, approved, sides.moments, sides.as_of, young, sides.private, waivers)
+
+
+def _item(one: Change, sides: Sides, context: Context, audit: Audit) -> Item:
+    pair = compared.compared(one, context)
+    facts = [
+        *review_changes.basic_facts(one, sides.why),
+        *review_told.facts(pair),
+        *review_files.facts(pair),
+        *review_inside.facts(pair),
+        *review_advisories.facts(one, _had(sides), audit),
+        *review_waivers.facts(pair),
+    ]
+    unchecked = (
+        *review_told.unchecked(pair),
+        *review_files.unchecked(pair),
+        *review_inside.unchecked(pair),
+        *review_advisories.unchecked(one, audit),
+    )
+    every = sides.base if one.kind in {"removed", "lost"} else sides.head
+    names = {sha256: file.filename for sha256, file in context.evidence.files.items()}
+    item = review_changes.item(one, every, facts, unchecked)
+    return item._replace(hashes=tuple(review_changes.hash_lines(one, names)))
+
+
+def change_items(
+    sides: Sides, root: Root, upstream: Upstream, environment: Mapping[str, str]
+) -> tuple[list[Item], list[str]]:
+    """Return an item for each change of pins, and why not everything about them could be checked."""
+    changes, before = change.compare(sides.base, sides.head), _before(sides)
+    found = evidence.gather(root, upstream, _asked(changes, before, sides))
+    audit, reasons = review_advisories.audit(
+        changes, _had(sides), sides.policy.vulnerabilities, sides.private, environment
+    )
+    context = _context(sides, found, before)
+    pairs = [(one, _item(one, sides, context, audit)) for one in changes]
+    return list(review_changes.folded(pairs, sides.head)), [*map(str, found.reasons), *reasons]

@@ -1,0 +1,111 @@
+"""A revision, the checkout -> Sides: the locks, settings and waivers before and now, whatever is wrong with them."""
+
+from __future__ import annotations
+
+import fnmatch
+import tempfile
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from pathlib import Path, PurePosixPath
+from typing import NamedTuple, TypeVar
+
+from scripts import change, config, first_party, locks, waivers
+from scripts.change import Locks
+from scripts.config import Config
+from scripts.finding import Chains
+from scripts.locks import Key
+from scripts.revision import Revision
+from scripts.rules import Policy
+from scripts.waivers import Waiver
+from scripts.why import chains
+
+PATHS = (str(locks.FOLDER), config.FILE, waivers.FILE)
+Value = TypeVar("Value")
+
+
+class Sides(NamedTuple):
+    """What is compared. settings are those of now, None where problems says why; as_of is when now is."""
+
+    base_commit: str
+    as_of: datetime
+    base: Locks
+    head: Locks
+    settings_texts: tuple[str, str]
+    settings: Config | None
+    waivers: tuple[Sequence[Waiver], Sequence[Waiver]]
+    problems: Sequence[str]
+
+    @property
+    def policy(self) -> Policy:
+        """The rules of now; without settings none is on."""
+        return self.settings.policy if self.settings else Policy()
+
+    @property
+    def why(self) -> Chains:
+        """The chains of requirements of now."""
+        return chains(self.settings.sets, locks.existing()) if self.settings else {}
+
+    @property
+    def names(self) -> frozenset[str]:
+        """The projects of all locks, before and now."""
+        return frozenset(name for side in (self.base, self.head) for lock in side.values() for name in lock.projects)
+
+    @property
+    def private(self) -> frozenset[str]:
+        """The projects that no upstream is asked about: built in-house, or with a name that only such may have."""
+        ours = {
+            name
+            for side in (self.base, self.head)
+            for lock in side.values()
+            for name, blocks in lock.projects.items()
+            if any(block.is_first_party for block in blocks.values())
+        }
+        rule = self.policy.pinned_names
+        public = {one.project for one in self.waivers[1] if one.rule == "pinned_names"}
+        kept = {name for name in self.names - public if any(fnmatch.fnmatchcase(name, each) for each in rule.names)}
+        in_house = first_party.read(self.settings.first_party).names if self.settings else frozenset()
+        return frozenset(ours | in_house | (kept if rule.is_on else set()))
+
+    @property
+    def moments(self) -> dict[Key, datetime]:
+        """When locks were made, where they say so."""
+        age = timedelta(days=self.policy.min_age_days.limit)
+        return {key: moment + age for key, path in locks.existing().items() if (moment := locks.read_cutoff(path))}
+
+
+def _text(path: Path) -> str:
+    return path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
+
+
+def _loaded(load: Callable[[Path], Value], root: Path, problems: list[str]) -> Value | None:
+    try:
+        return load(root)
+    except SystemExit as error:
+        problems += str(error).splitlines()
+        return None
+
+
+def _waivers_of(text: str) -> list[Waiver]:
+    """Read the waivers of a file as it was; one that could not be read then excuses nothing."""
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / waivers.FILE).write_text(text, encoding="utf-8")
+        return _loaded(waivers.load, Path(folder), []) or [] if text else []
+
+
+def read(found: Revision, as_of: datetime) -> Sides:
+    """Read both sides; what is wrong with the settings of now is told, and keeps nothing else from being read."""
+    problems: list[str] = []
+    settings = _loaded(config.load, Path(), problems)
+    return Sides(
+        found.commit,
+        as_of,
+        {key: change.parse(text) for path, text in found.texts.items() if (key := locks.key_of(path))},
+        {key: change.parse(_text(path)) for key, path in locks.existing().items()},
+        (found.texts.get(PurePosixPath(config.FILE), ""), _text(Path(config.FILE))),
+        settings,
+        (
+            _waivers_of(found.texts.get(PurePosixPath(waivers.FILE), "")),
+            _loaded(waivers.load, Path(), problems) or [],
+        ),
+        problems,
+    )
