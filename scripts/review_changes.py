@@ -6,12 +6,12 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from packaging.version import Version
 
+from scripts import target_names
 from scripts.change import Change
 from scripts.finding import Chains
 from scripts.item import Fact, Item, Severity, Topic, plain, red, yellow
 from scripts.locks import Key
 from scripts.people import count
-from scripts.target_names import folded
 from scripts.texts import quoted
 
 _MOST_VIAS = 3
@@ -30,7 +30,9 @@ def for_whom(keys: Collection[Key], every: Collection[Key]) -> str:
     for key in keys:
         sets.setdefault(key.set_name, []).append(key)
     several = len({key.set_name for key in every} | set(sets)) > 1
-    named = {name: "; ".join(folded(key.target for key in of_set)) for name, of_set in sorted(sets.items())}
+    named = {
+        name: "; ".join(target_names.folded(key.target for key in of_set)) for name, of_set in sorted(sets.items())
+    }
     return "; ".join(f"{quoted(name)}: {targets}" if several else targets for name, targets in named.items())
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
 
 from packaging.version import Version
 
@@ -22,6 +23,7 @@ from scripts import (
 from scripts.advisories import Audit
 from scripts.change import Change
 from scripts.compared import Context
+from scripts.finding import Chains
 from scripts.item import Item
 from scripts.review_sides import Sides
 from scripts.root import Root
@@ -79,37 +81,46 @@ def _context(sides: Sides, found: evidence.Evidence, before: Mapping[str, frozen
     return Context(found, before, approved, sides.moments, sides.as_of, young, sides.private, waivers)
 
 
-def _item(one: Change, sides: Sides, context: Context, audit: Audit) -> Item:
-    pair = compared.compared(one, context)
+class _Known(NamedTuple):
+    """What all changes are looked at with."""
+
+    sides: Sides
+    context: Context
+    had: review_advisories.Had
+    audit: Audit
+    why: Chains
+    names: Mapping[str, str]
+
+
+def _item(one: Change, known: _Known) -> Item:
+    pair = compared.compared(one, known.context)
     facts = [
-        *review_changes.basic_facts(one, sides.why),
+        *review_changes.basic_facts(one, known.why),
         *review_told.facts(pair),
         *review_files.facts(pair),
         *review_inside.facts(pair),
-        *review_advisories.facts(one, _had(sides), audit),
+        *review_advisories.facts(one, known.had, known.audit),
         *review_waivers.facts(pair),
     ]
     unchecked = (
         *review_told.unchecked(pair),
         *review_files.unchecked(pair),
         *review_inside.unchecked(pair),
-        *review_advisories.unchecked(one, audit),
+        *review_advisories.unchecked(one, known.audit),
     )
-    every = sides.base if one.kind in {"removed", "lost"} else sides.head
-    names = {sha256: file.filename for sha256, file in context.evidence.files.items()}
+    every = known.sides.base if one.kind in {"removed", "lost"} else known.sides.head
     item = review_changes.item(one, every, facts, unchecked)
-    return item._replace(hashes=tuple(review_changes.hash_lines(one, names)))
+    return item._replace(hashes=tuple(review_changes.hash_lines(one, known.names)))
 
 
 def change_items(
     sides: Sides, root: Root, upstream: Upstream, environment: Mapping[str, str]
 ) -> tuple[list[Item], list[str]]:
     """Return an item for each change of pins, and why not everything about them could be checked."""
-    changes, before = change.compare(sides.base, sides.head), _before(sides)
+    changes, before, had = change.compare(sides.base, sides.head), _before(sides), _had(sides)
     found = evidence.gather(root, upstream, _asked(changes, before, sides))
-    audit, reasons = review_advisories.audit(
-        changes, _had(sides), sides.policy.vulnerabilities, sides.private, environment
-    )
-    context = _context(sides, found, before)
-    pairs = [(one, _item(one, sides, context, audit)) for one in changes]
+    audit, reasons = review_advisories.audit(changes, had, sides.policy.vulnerabilities, sides.private, environment)
+    names = {sha256: file.filename for sha256, file in found.files.items()}
+    known = _Known(sides, _context(sides, found, before), had, audit, sides.why, names)
+    pairs = [(one, _item(one, known)) for one in changes]
     return list(review_changes.folded(pairs, sides.head)), [*map(str, found.reasons), *reasons]

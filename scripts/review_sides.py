@@ -9,6 +9,8 @@ from datetime import datetime, timedelta
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple, TypeVar
 
+from packaging.utils import NormalizedName
+
 from scripts import change, config, first_party, locks, waivers
 from scripts.change import Locks
 from scripts.config import Config
@@ -20,6 +22,7 @@ from scripts.waivers import Waiver
 from scripts.why import chains
 
 PATHS = (str(locks.FOLDER), config.FILE, waivers.FILE)
+Place = TypeVar("Place")
 Value = TypeVar("Value")
 
 
@@ -34,6 +37,7 @@ class Sides(NamedTuple):
     settings: Config | None
     waivers: tuple[Sequence[Waiver], Sequence[Waiver]]
     problems: Sequence[str]
+    in_house: frozenset[NormalizedName] = frozenset()
 
     @property
     def policy(self) -> Policy:
@@ -63,8 +67,7 @@ class Sides(NamedTuple):
         rule = self.policy.pinned_names
         public = {one.project for one in self.waivers[1] if one.rule == "pinned_names"}
         kept = {name for name in self.names - public if any(fnmatch.fnmatchcase(name, each) for each in rule.names)}
-        in_house = first_party.read(self.settings.first_party).names if self.settings else frozenset()
-        return frozenset(ours | in_house | (kept if rule.is_on else set()))
+        return frozenset(ours | self.in_house | (kept if rule.is_on else set()))
 
     @property
     def moments(self) -> dict[Key, datetime]:
@@ -77,9 +80,10 @@ def _text(path: Path) -> str:
     return path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
 
 
-def _loaded(load: Callable[[Path], Value], root: Path, problems: list[str]) -> Value | None:
+def _loaded(load: Callable[[Place], Value], problems: list[str], place: Place) -> Value | None:
+    """Return what a place holds; None, with what is wrong among the problems, where it cannot be read."""
     try:
-        return load(root)
+        return load(place)
     except SystemExit as error:
         problems += str(error).splitlines()
         return None
@@ -89,23 +93,25 @@ def _waivers_of(text: str) -> list[Waiver]:
     """Read the waivers of a file as it was; one that could not be read then excuses nothing."""
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / waivers.FILE).write_text(text, encoding="utf-8")
-        return _loaded(waivers.load, Path(folder), []) or [] if text else []
+        return _loaded(waivers.load, [], Path(folder)) or [] if text else []
 
 
 def read(found: Revision, as_of: datetime) -> Sides:
     """Read both sides; what is wrong with the settings of now is told, and keeps nothing else from being read."""
     problems: list[str] = []
-    settings = _loaded(config.load, Path(), problems)
+    settings = _loaded(config.load, problems, Path())
+    in_house = _loaded(first_party.read, problems, settings.first_party if settings else "")
     return Sides(
         found.commit,
         as_of,
         {key: change.parse(text) for path, text in found.texts.items() if (key := locks.key_of(path))},
         {key: change.parse(_text(path)) for key, path in locks.existing().items()},
         (found.texts.get(PurePosixPath(config.FILE), ""), _text(Path(config.FILE))),
-        settings,
+        settings if in_house else None,
         (
             _waivers_of(found.texts.get(PurePosixPath(waivers.FILE), "")),
-            _loaded(waivers.load, Path(), problems) or [],
+            _loaded(waivers.load, problems, Path()) or [],
         ),
         problems,
+        in_house.names if in_house else frozenset(),
     )
