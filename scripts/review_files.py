@@ -8,6 +8,7 @@ from scripts.compared import Compared, listed
 from scripts.distribution import SUFFIXES, parse_filename
 from scripts.evidence import FileFacts
 from scripts.item import Fact, Topic, plain, red, yellow
+from scripts.license_names import FAMILIES, IDS, fold
 from scripts.people import size
 from scripts.project_view import links
 from scripts.texts import quoted
@@ -63,15 +64,22 @@ def _size(one: Compared) -> Iterator[Fact]:
         yield yellow(Topic.FORM, f"the largest file grew from {size(old)} to {size(new)}")
 
 
+def _is_same_licence(old: str, new: str) -> bool:
+    """Whether a licence is only stated in another way, such as by an SPDX id in place of a classifier."""
+    names = [IDS.get(fold(text), text) for text in (old, new)]
+    return names[0] == names[1] or (old in FAMILIES and names[1].startswith(FAMILIES[old]))
+
+
 def _licence(one: Compared) -> Iterator[Fact]:
-    told = [
-        frozenset(file.examined.about.license for file in files if file.examined.about) for files in (one.old, one.new)
-    ]
-    old, new = ([each or "none stated" for each in sorted(texts)] for texts in told)
+    old, new = (
+        sorted({file.examined.about.license or "none stated" for file in files if file.examined.about})
+        for files in (one.old, one.new)
+    )
     if new and not one.old:
         yield plain(Topic.LICENCE, f"licence {listed(new)}")
     elif old and new and old != new:
-        yield yellow(Topic.LICENCE, f"licence {listed(old)} → {listed(new)}")
+        is_same = len(old) == len(new) == 1 and _is_same_licence(old[0], new[0])
+        yield (plain if is_same else yellow)(Topic.LICENCE, f"licence {listed(old)} → {listed(new)}")
 
 
 def _links(one: Compared) -> Iterator[Fact]:
