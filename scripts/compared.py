@@ -20,7 +20,7 @@ class Context(NamedTuple):
 
     before are the hashes that the base's locks had of each project, and approved the projects of all its locks.
     moments say when locks were made, and as_of when the others were. young is the age in days that files should have.
-    private are the projects that no upstream is asked about.
+    private are the projects that no upstream is asked about, in_house those that were and are built in-house.
     """
 
     evidence: Evidence
@@ -30,6 +30,7 @@ class Context(NamedTuple):
     as_of: datetime
     young: int
     private: frozenset[str] = frozenset()
+    in_house: tuple[frozenset[str], frozenset[str]] = (frozenset(), frozenset())
     waivers: Sequence[Waiver] = ()
 
 

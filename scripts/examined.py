@@ -33,9 +33,10 @@ class Examined(NamedTuple):
     unread: str = ""
 
 
-def _held(root: Root, one: Told) -> Path | None:
-    """Return where the shared folder has a file, by its content."""
-    places = (folder / one.filename for folder in (root.packages, root.retired, root.incoming))
+def _held(root: Root, one: Told, asked: Asked) -> Path | None:
+    """Return where the shared folder, or the one of first_party, has a file, by its content."""
+    own = [asked.wheels[one.sha256]] if one.sha256 in asked.wheels else []
+    places = (*own, *(folder / one.filename for folder in (root.packages, root.retired, root.incoming)))
     return next((path for path in places if is_file(path) and sha256_of(path) == one.sha256), None)
 
 
@@ -77,7 +78,7 @@ def _downloaded(upstream: Upstream, one: Told, page: DistributionPackage, most_b
 def examine(root: Root, upstream: Upstream, one: Told, asked: Asked) -> Examined:
     """Return what a file's bytes tell."""
     try:
-        if one.filename and (path := _held(root, one)):
+        if one.filename and (path := _held(root, one, asked)):
             return _look(path, one)
     except OSError:
         pass  # a run that publishes may move it just now

@@ -30,7 +30,8 @@ _MAX_ENTRY_POINTS = 2**20
 
 class Inside(NamedTuple):
     """What a wheel brings: names that can be imported, commands, groups of further entry points, files that run at
-    each start of Python, native code, and files outside of site-packages. All of it is untrusted text.
+    each start of Python, native code, files outside of site-packages, and each file with its checksum. All of it is
+    untrusted text.
     """
 
     names: frozenset[str] = frozenset()
@@ -39,6 +40,7 @@ class Inside(NamedTuple):
     startup: frozenset[str] = frozenset()
     native: frozenset[str] = frozenset()
     elsewhere: frozenset[str] = frozenset()
+    contents: frozenset[tuple[str, int]] = frozenset()
 
 
 def _placed(name: str) -> tuple[str, str]:
@@ -89,7 +91,8 @@ def _read_entry_points(opened: zipfile.ZipFile, names: list[str]) -> tuple[froze
 
 def _read(path: Path) -> Inside:
     with zipfile.ZipFile(path) as opened:
-        names = [name for name in opened.namelist() if not name.endswith("/")]
+        contents = {entry.filename: entry.CRC for entry in opened.infolist() if not entry.is_dir()}
+        names = list(contents)
         commands, plugins = _read_entry_points(opened, names)
     places: dict[str, set[str]] = {"site": set(), "scripts": set(), "elsewhere": set()}
     for name in names:
@@ -102,6 +105,7 @@ def _read(path: Path) -> Inside:
         frozenset(rest for rest in places["site"] if _STARTUP.fullmatch(rest)),
         frozenset(name for name in names if _NATIVE.fullmatch(name)),
         frozenset(places["elsewhere"]),
+        frozenset(contents.items()),
     )
 
 

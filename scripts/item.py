@@ -34,12 +34,14 @@ class Topic(IntEnum):
 
 class Fact(NamedTuple):
     """One sentence of evidence. What is somebody else's text in it is quoted (texts.quoted), so it may be shown as it
-    is, in Markdown as on a terminal.
+    is, in Markdown as on a terminal. rule and ids are those that a waiver of it would name.
     """
 
     severity: Severity
     topic: Topic
     text: str
+    rule: str = ""
+    ids: tuple[str, ...] = ()
 
 
 class Item(NamedTuple):
@@ -66,14 +68,14 @@ def ordered(items: Iterable[Item]) -> list[Item]:
     return sorted(items, key=lambda one: (*min((fact[:2] for fact in one.facts), default=(2, 99)), one.title))
 
 
-def red(topic: Topic, text: str) -> Fact:
+def red(topic: Topic, text: str, rule: str = "", ids: tuple[str, ...] = ()) -> Fact:
     """Return a fact that somebody has to decide on."""
-    return Fact(Severity.RED, topic, text)
+    return Fact(Severity.RED, topic, text, rule, ids)
 
 
-def yellow(topic: Topic, text: str) -> Fact:
+def yellow(topic: Topic, text: str, rule: str = "") -> Fact:
     """Return a fact that is worth a look."""
-    return Fact(Severity.YELLOW, topic, text)
+    return Fact(Severity.YELLOW, topic, text, rule)
 
 
 def plain(topic: Topic, text: str) -> Fact:

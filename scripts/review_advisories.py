@@ -61,7 +61,8 @@ def _told(one: Advisory) -> str:
 def facts(change: Change, had: Had, found: Audit) -> Iterator[Fact]:
     """Yield each advisory that the change introduces, and the numbers of those that it fixes and leaves."""
     old, new = _of(change, _before(change, had), found), _of(change, change.after, found)
-    yield from (red(Topic.ADVISORIES, f"introduces {_told(new[name])}") for name in sorted(new.keys() - old.keys()))
+    for one in (new[name] for name in sorted(new.keys() - old.keys())):
+        yield red(Topic.ADVISORIES, f"introduces {_told(one)}", "vulnerabilities", (one.id, *one.aliases))
     for verb, names in (("fixes", old.keys() - new.keys()), ("leaves", old.keys() & new.keys())):
         if names:
             yield plain(Topic.ADVISORIES, f"{verb} {listed(frozenset(names))}")

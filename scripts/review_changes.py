@@ -73,8 +73,8 @@ def why(change: Change, chains: Chains) -> str:
 def basic_facts(change: Change, chains: Chains) -> Iterator[Fact]:
     """Yield what the locks alone tell."""
     if change.kind == "rehashed":
-        numbers = f"{count(len(change.new), 'hash')} new, {len(change.old)} gone".replace("hashs", "hashes")
-        yield red(Topic.HASHES, f"the bytes of an approved release changed: {numbers}")
+        what = "the bytes of an approved release changed" if change.old else "further bytes of an approved release"
+        yield red(Topic.HASHES, f"{what}: {len(change.new)} new, {len(change.old)} gone")
     if change.kind == "vanished":
         yield yellow(Topic.HASHES, "files of an approved release are approved no more")
     if change.kind == "downgraded":

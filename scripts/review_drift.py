@@ -81,6 +81,7 @@ def _parsed(text: str) -> dict[str, Any]:
 
 
 def _difference(old: object, new: object) -> str:
+    old, new = ([] if one is _ABSENT and isinstance(other, list) else one for one, other in ((old, new), (new, old)))
     if isinstance(old, list) and isinstance(new, list):
         parts = [
             f"{sign} {quoted(each)}"

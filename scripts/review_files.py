@@ -20,6 +20,14 @@ _LABELS = {
 }
 
 
+def _differing(old: Sequence[FileFacts], new: Sequence[FileFacts]) -> frozenset[str]:
+    """Name what is not the same in two wheels; nothing where one of them is not known, or there are more."""
+    inside = [[file.examined.inside for file in files if file.examined.inside] for files in (old, new)]
+    if [len(each) for each in inside] != [1, 1]:
+        return frozenset()
+    return frozenset(name for name, _ in inside[0][0].contents ^ inside[1][0].contents)
+
+
 def _hashes(one: Compared) -> Iterator[Fact]:
     for file in one.new:
         if file.filename and parse_filename(file.filename)[0] != one.change.project:
@@ -32,6 +40,8 @@ def _hashes(one: Compared) -> Iterator[Fact]:
         names = [frozenset(filter(None, (file.filename for file in files))) for files in (one.old, one.new)]
         if same := names[0] & names[1]:
             yield red(Topic.HASHES, f"other bytes under the same name: {listed(same)}")
+        if differing := _differing(one.old, one.new):
+            yield red(Topic.HASHES, f"other contents: {listed(differing)}")
         if come := names[1] - names[0]:
             yield plain(Topic.HASHES, f"now {listed(come)}" + (f", before {listed(names[0])}" if names[0] else ""))
 
@@ -41,7 +51,7 @@ def _sdists(one: Compared) -> Iterator[Fact]:
         [file.filename for file in files if file.filename.endswith(SUFFIXES[1:])] for files in (one.old, one.new)
     )
     if new and not old:
-        yield yellow(Topic.FORM, f"an sdist, whose code runs where it is installed: {listed(new)}")
+        yield yellow(Topic.FORM, f"an sdist, whose code runs where it is installed: {listed(new)}", "sdists")
 
 
 def _native(files: Sequence[FileFacts]) -> frozenset[str] | None:
@@ -79,7 +89,8 @@ def _licence(one: Compared) -> Iterator[Fact]:
         yield plain(Topic.LICENCE, f"licence {listed(new)}")
     elif old and new and old != new:
         is_same = len(old) == len(new) == 1 and _is_same_licence(old[0], new[0])
-        yield (plain if is_same else yellow)(Topic.LICENCE, f"licence {listed(old)} → {listed(new)}")
+        text = f"licence {listed(old)} → {listed(new)}"
+        yield plain(Topic.LICENCE, text) if is_same else yellow(Topic.LICENCE, text, "licenses")
 
 
 def _links(one: Compared) -> Iterator[Fact]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 from scripts.compared import Compared, listed
 from scripts.evidence import FileFacts
@@ -15,7 +16,7 @@ _SHORT = 4  # names shorter than that are near to too many
 def _whole(files: Sequence[FileFacts]) -> Inside:
     """Return everything that is in any of the wheels of one release."""
     found = [file.examined.inside for file in files if file.examined.inside]
-    return Inside(*(frozenset[str]().union(*parts) for parts in zip(Inside(), *found, strict=True)))
+    return Inside(*(frozenset[Any]().union(*parts) for parts in zip(Inside(), *found, strict=True)))
 
 
 def is_near(one: str, other: str) -> bool:

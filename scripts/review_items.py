@@ -39,8 +39,10 @@ def drift_items(sides: Sides) -> Iterator[Item]:
     """Yield what changed but the pins."""
     yield from review_drift.unloaded(sides.problems)
     yield from review_drift.unreadable(sides.head)
-    if sides.settings and not any(lock.problems for lock in sides.head.values()):
-        yield from review_drift.stale(locks.problems(sides.settings))
+    try:
+        yield from review_drift.stale(locks.problems(sides.settings) if sides.settings else {})
+    except SystemExit as error:  # a lock whose digests hold, though it is none
+        yield from review_drift.unloaded(str(error).splitlines())
     yield from review_drift.tools(sides.base, sides.head)
     yield from review_drift.targets(sides.base, sides.head)
     yield from review_drift.settings(*sides.settings_texts)
@@ -71,14 +73,14 @@ def _asked(changes: Sequence[Change], before: Mapping[str, frozenset[str]], side
             former = one.old or (before.get(one.project, frozenset()) if one.kind != "added" else frozenset())
             files.setdefault(one.project, set()).update(one.new | former)
     most = sides.policy.max_file_mb.limit if sides.policy.max_file_mb.is_on else _MOST_MB
-    return Asked(files, sides.private, most * _MB)
+    return Asked(files, sides.private, most * _MB, sides.in_house.wheels)
 
 
 def _context(sides: Sides, found: evidence.Evidence, before: Mapping[str, frozenset[str]]) -> Context:
     young = sides.policy.min_age_days.limit if sides.policy.min_age_days.is_on else _YOUNG_DAYS
     waivers = [one for one in sides.waivers[1] if one.expires >= sides.as_of.date()]
     approved = frozenset(before)
-    return Context(found, before, approved, sides.moments, sides.as_of, young, sides.private, waivers)
+    return Context(found, before, approved, sides.moments, sides.as_of, young, sides.private, sides.marked, waivers)
 
 
 class _Known(NamedTuple):
@@ -109,7 +111,8 @@ def _item(one: Change, known: _Known) -> Item:
         *review_advisories.unchecked(one, known.audit),
     )
     every = known.sides.base if one.kind in {"removed", "lost"} else known.sides.head
-    item = review_changes.item(one, every, facts, unchecked)
+    facts = [review_waivers.excused(fact, pair) for fact in facts]
+    item = review_changes.item(one, every, facts, unchecked if one.new else ())
     return item._replace(hashes=tuple(review_changes.hash_lines(one, known.names)))
 
 

@@ -9,12 +9,11 @@ from datetime import datetime, timedelta
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple, TypeVar
 
-from packaging.utils import NormalizedName
-
 from scripts import change, config, first_party, locks, waivers
 from scripts.change import Locks
 from scripts.config import Config
 from scripts.finding import Chains
+from scripts.first_party import FirstParty
 from scripts.locks import Key
 from scripts.revision import Revision
 from scripts.rules import Policy
@@ -24,6 +23,11 @@ from scripts.why import chains
 PATHS = (str(locks.FOLDER), config.FILE, waivers.FILE)
 Place = TypeVar("Place")
 Value = TypeVar("Value")
+
+
+def _marked(side: Locks) -> frozenset[str]:
+    projects = (pair for lock in side.values() for pair in lock.projects.items())
+    return frozenset(name for name, blocks in projects if any(block.is_first_party for block in blocks.values()))
 
 
 class Sides(NamedTuple):
@@ -37,7 +41,7 @@ class Sides(NamedTuple):
     settings: Config | None
     waivers: tuple[Sequence[Waiver], Sequence[Waiver]]
     problems: Sequence[str]
-    in_house: frozenset[NormalizedName] = frozenset()
+    in_house: FirstParty = FirstParty({}, frozenset())
 
     @property
     def policy(self) -> Policy:
@@ -55,19 +59,18 @@ class Sides(NamedTuple):
         return frozenset(name for side in (self.base, self.head) for lock in side.values() for name in lock.projects)
 
     @property
+    def marked(self) -> tuple[frozenset[str], frozenset[str]]:
+        """The projects that locks say were built in-house, before and now."""
+        return _marked(self.base), _marked(self.head)
+
+    @property
     def private(self) -> frozenset[str]:
         """The projects that no upstream is asked about: built in-house, or with a name that only such may have."""
-        ours = {
-            name
-            for side in (self.base, self.head)
-            for lock in side.values()
-            for name, blocks in lock.projects.items()
-            if any(block.is_first_party for block in blocks.values())
-        }
+        ours = frozenset[str]().union(*self.marked, self.in_house.names)
         rule = self.policy.pinned_names
         public = {one.project for one in self.waivers[1] if one.rule == "pinned_names"}
         kept = {name for name in self.names - public if any(fnmatch.fnmatchcase(name, each) for each in rule.names)}
-        return frozenset(ours | self.in_house | (kept if rule.is_on else set()))
+        return ours | kept if rule.is_on else ours
 
     @property
     def moments(self) -> dict[Key, datetime]:
@@ -113,5 +116,5 @@ def read(found: Revision, as_of: datetime) -> Sides:
             _loaded(waivers.load, problems, Path()) or [],
         ),
         problems,
-        in_house.names if in_house else frozenset(),
+        in_house or FirstParty({}, frozenset()),
     )

@@ -10,6 +10,17 @@ from scripts.item import Fact, Topic, plain, red, yellow
 from scripts.people import count
 from scripts.texts import quoted
 
+_RULE = "attestations"
+
+
+def _origin(one: Compared) -> Iterator[Fact]:
+    before, now = (one.change.project in names for names in one.context.in_house)
+    if before and not now and one.change.new:
+        yield red(Topic.CHANGE, "was built in-house, and comes from the upstream now")
+    elif now and one.change.new:
+        word = "built in-house" if before or one.change.kind == "added" else "comes from in-house now"
+        yield plain(Topic.CHANGE, word)
+
 
 def _age(one: Compared) -> Iterator[Fact]:
     times = [file.upload_time for file in one.new if file.upload_time]
@@ -17,8 +28,8 @@ def _age(one: Compared) -> Iterator[Fact]:
         return
     made = max((one.context.moments.get(key, one.context.as_of) for key in one.change.keys), default=one.context.as_of)
     days = max(0, (made - max(times)).days)
-    fact = yellow if days < one.context.young else plain
-    yield fact(Topic.AGE, f"the newest file was {count(days, 'day')} old")
+    text = f"the newest file was {count(days, 'day')} old"
+    yield yellow(Topic.AGE, text, "min_age_days") if days < one.context.young else plain(Topic.AGE, text)
 
 
 def _skipped(one: Compared) -> Iterator[Fact]:
@@ -35,7 +46,7 @@ def _skipped(one: Compared) -> Iterator[Fact]:
 def _yanked(one: Compared) -> Iterator[Fact]:
     if yanked := [file for file in one.new if file.yanked]:
         reasons = frozenset(str(file.yanked) for file in yanked if isinstance(file.yanked, str))
-        yield red(Topic.AGE, "yanked" + (f": {listed(reasons)}" if reasons else ""))
+        yield red(Topic.AGE, "yanked" + (f": {listed(reasons)}" if reasons else ""), "yanked")
     elif one.change.new and any(file.yanked for file in one.old):
         yield plain(Topic.AGE, "what it replaces is yanked")
 
@@ -52,16 +63,16 @@ def _status(one: Compared) -> Iterator[Fact]:
 
 def _attestation(one: Compared) -> Iterator[Fact]:
     if faults := frozenset(file.published.fault for file in one.new if file.published.fault):
-        yield red(Topic.ATTESTATION, f"the attestation does not hold: {listed(faults)}")
+        yield red(Topic.ATTESTATION, f"the attestation does not hold: {listed(faults)}", _RULE)
         return
     known = [[file.published.by for file in files if file.published.by is not None] for files in (one.old, one.new)]
     if not known[1] or one.is_private:
         return
     old, new = (frozenset(filter(None, each)) for each in known)
     if old and "" in known[1]:
-        yield red(Topic.ATTESTATION, f"lost its attestation; before, {listed(old)} published it")
+        yield red(Topic.ATTESTATION, f"lost its attestation; before, {listed(old)} published it", _RULE)
     if old and new - old:
-        yield red(Topic.ATTESTATION, f"the publisher changed from {listed(old)} to {listed(new)}")
+        yield red(Topic.ATTESTATION, f"the publisher changed from {listed(old)} to {listed(new)}", _RULE)
     elif new and not old and known[0]:
         yield plain(Topic.ATTESTATION, f"gained an attestation, by {listed(new)}")
     elif new and "" not in known[1]:
@@ -70,7 +81,7 @@ def _attestation(one: Compared) -> Iterator[Fact]:
 
 def facts(one: Compared) -> Iterator[Fact]:
     """Yield what is told of the files that came, and of their project."""
-    for find in (_age, _skipped, _yanked, _status, _attestation):
+    for find in (_origin, _age, _skipped, _yanked, _status, _attestation):
         yield from find(one)
 
 

@@ -10,7 +10,7 @@ from packaging.version import Version
 
 from scripts.change import Locks
 from scripts.compared import Compared
-from scripts.item import Fact, Item, Topic, plain, red, yellow
+from scripts.item import Fact, Item, Severity, Topic, plain, red, yellow
 from scripts.texts import quoted
 from scripts.waivers import Waiver
 
@@ -26,6 +26,15 @@ def facts(one: Compared) -> Iterator[Fact]:
     for waiver in one.context.waivers:
         if waiver.project == one.change.project and any(_covers(waiver, version) for version in one.change.after):
             yield plain(Topic.WAIVERS, f"waived: {waiver.rule} until {waiver.expires}, {quoted(waiver.reason)}")
+
+
+def excused(fact: Fact, one: Compared) -> Fact:
+    """Return a fact as it is, or as one that is only to be looked at, where a waiver in force is about it."""
+    for waiver in one.context.waivers:
+        is_meant = (waiver.rule, waiver.project) == (fact.rule, one.change.project)
+        if is_meant and waiver.advisory in {"", *fact.ids} and all(_covers(waiver, each) for each in one.change.after):
+            return fact._replace(severity=max(fact.severity, Severity.YELLOW), text=f"{fact.text} (waived)")
+    return fact
 
 
 def _title(waiver: Waiver, what: str) -> str:

@@ -24,19 +24,23 @@ class Revision(NamedTuple):
     texts: dict[PurePosixPath, str]
 
 
-def _run(*arguments: str, stdin: bytes = b"") -> bytes | None:
-    """Return what git says; None where it fails."""
+def _git(*arguments: str, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")} | {"LC_ALL": "C"}
-    command = ("git", "--no-pager", "--no-replace-objects", *arguments)
+    command = ("git", "--no-pager", "--no-replace-objects", "--no-optional-locks", *arguments)
     try:
-        done = subprocess.run(command, env=environment, input=stdin, capture_output=True, check=False)
+        return subprocess.run(command, env=environment, input=stdin, capture_output=True, check=False)
     except FileNotFoundError:
         raise SystemExit("git: there is no such program; install it") from None
-    return None if done.returncode else done.stdout
+
+
+def _run(*arguments: str, stdin: bytes = b"") -> bytes:
+    """Return what git says; nothing where it fails."""
+    done = _git(*arguments, stdin=stdin)
+    return b"" if done.returncode else done.stdout
 
 
 def _word(*arguments: str) -> str:
-    return (_run(*arguments) or b"").decode().strip()
+    return _run(*arguments).decode().strip()
 
 
 def _commit(name: str) -> str:
@@ -68,7 +72,7 @@ def _merge_base() -> str:
 
 def _blobs(commit: str, paths: tuple[str, ...]) -> Iterator[tuple[PurePosixPath, str]]:
     """Yield path and object of each file; links and submodules are none."""
-    listed = _run("ls-tree", "-r", "-z", commit, "--", *paths) or b""
+    listed = _run("ls-tree", "-r", "-z", commit, "--", *paths)
     for entry in filter(None, listed.decode("utf-8", "replace").split("\0")):
         about, _, path = entry.partition("\t")
         mode, _, blob = about.split()
@@ -78,12 +82,18 @@ def _blobs(commit: str, paths: tuple[str, ...]) -> Iterator[tuple[PurePosixPath,
 
 def _contents(blobs: list[str]) -> Iterator[str]:
     """Yield each object's text; bytes that are no text come as U+FFFD, as in locks.read_body."""
-    answer = _run("cat-file", "--batch", stdin="".join(f"{blob}\n" for blob in blobs).encode()) or b""
+    answer = _run("cat-file", "--batch", stdin="".join(f"{blob}\n" for blob in blobs).encode())
     for _ in blobs:
         head, _, answer = answer.partition(b"\n")
         size = int(head.split()[2])
         yield answer[:size].decode("utf-8", "replace").replace("\r\n", "\n")
         answer = answer[size + 1 :]
+
+
+def _no_checkout() -> str:
+    if b"dubious ownership" in _git("rev-parse", "HEAD").stderr:
+        return "git: does not trust the checkout, which another user owns; name it as a safe.directory of git config"
+    return "git: this folder is in no git checkout that has a commit; run make review in one"
 
 
 def read(base: str, *paths: str) -> Revision:
@@ -92,7 +102,7 @@ def read(base: str, *paths: str) -> Revision:
     Raises SystemExit with one sentence where there is no git checkout or no such commit.
     """
     if not _commit("HEAD"):
-        raise SystemExit("git: this folder is in no git checkout that has a commit; run make review in one")
+        raise SystemExit(_no_checkout())
     commit = _named(base) if base else _merge_base()
     found = dict(_blobs(commit, paths))
     return Revision(commit, dict(zip(found, _contents(list(found.values())), strict=True)))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import datetime
+from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 
 from pypi_simple import DistributionPackage
@@ -21,12 +23,13 @@ _GIVE_UP = 3
 
 class Asked(NamedTuple):
     """What is to be learned: the sha256 of files by project; which projects are nobody's business outside; how large
-    a file may be that is downloaded to look inside.
+    a file may be that is downloaded to look inside; and the wheels of first_party by their sha256.
     """
 
     files: Mapping[str, Collection[str]]
     private: Collection[str]
     most_bytes: int
+    wheels: Mapping[str, Path] = MappingProxyType({})
 
 
 class Pages(NamedTuple):
@@ -91,9 +94,9 @@ def _on_page(page: Page | None, sha256: str) -> DistributionPackage | None:
     return next((file for file in files if file.digests.get("sha256", "").lower() == sha256), None)
 
 
-def _one(project: str, sha256: str, page: Page | None, record: Record | None, memory: Memory) -> Told:
+def _one(project: str, sha256: str, page: Page | None, record: Record | None, memory: Memory, own: str) -> Told:
     on_page = _on_page(page, sha256)
-    filename = str(record.get("filename")) if record else on_page.filename if on_page else ""
+    filename = str(record.get("filename")) if record else on_page.filename if on_page else own
     try:
         name, version = parse_filename(filename)
     except ValueError:
@@ -106,4 +109,6 @@ def told(memory: Memory, records: Mapping[str, Record], asked: Asked, found: Pag
     """Yield what is told of each file; records are those of the kept releases, by sha256."""
     for project, hashes in sorted(asked.files.items()):
         page = found.found.get(project)
-        yield from (_one(project, sha256, page, records.get(sha256), memory) for sha256 in sorted(hashes))
+        for sha256 in sorted(hashes):
+            own = asked.wheels[sha256].name if sha256 in asked.wheels else ""
+            yield _one(project, sha256, page, records.get(sha256), memory, own)

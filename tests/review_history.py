@@ -118,7 +118,7 @@ class History:
             provenance = f'{{"by": "{by}"}}'.encode()
             (release / "provenance" / f"{one.filename}.json").write_bytes(provenance)
             known = {"_publisher": by, "_provenance-sha256": hashlib.sha256(provenance).hexdigest()} if by else {}
-            file = {"filename": one.filename, "hashes": {"sha256": one.sha256}, **known}
+            file: dict[str, object] = {"filename": one.filename, "hashes": {"sha256": one.sha256}, **known}
             pages.setdefault(_identity(one.filename)[0], []).append(file)
         for name, files in pages.items():
             (release / "simple" / name).mkdir(parents=True)
