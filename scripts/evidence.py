@@ -74,9 +74,11 @@ def _project(project: NormalizedName, pages: Pages, memory: Memory, files: Seque
 
 
 def _reasons(pages: Pages, found: Iterable[FileFacts]) -> list[str]:
+    # What is the same for all pages stands once, and without the URL of any.
+    failed = Counter(text.partition(": ")[2] for text in pages.failed.values())
     numbers = Counter(facts.examined.unread for facts in found if facts.examined.unread)
     return [
-        *sorted(set(pages.failed.values())),
+        *(f"the upstream's pages of {count(failed[each], 'project')}: {each}" for each in sorted(failed)),
         *(f"{count(numbers[each], 'file')}: {each}" for each in sorted(numbers)),
     ]
 
