@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
+from packaging.utils import is_normalized_name
 from packaging.version import Version
 
 from scripts import target_names
@@ -52,22 +53,28 @@ def _title(change: Change, every: Collection[Key]) -> str:
     return f"{what} ({where})" if where else what
 
 
-def _old_vias(change: Change) -> str:
+def _asked_by(change: Change) -> str:
     names = [quoted(via) for via in sorted(change.vias)]
     more = f" and {len(names) - _MOST_VIAS} more" if names[_MOST_VIAS:] else ""
-    return f"was here via {', '.join(names[:_MOST_VIAS])}{more}" if names else ""
+    verb = "via" if change.after else "was here via"
+    return f"{verb} {', '.join(names[:_MOST_VIAS])}{more}" if names else ""
+
+
+def _shown(project: str) -> str:
+    """Return a project's name; what a lock that was edited has in such a place may be any text."""
+    return project if is_normalized_name(project) else quoted(project)
 
 
 def why(change: Change, chains: Chains) -> str:
     """Say by which requirement a project is here, or was, and whether that names it."""
     found = chains.get(change.project, ())
     if change.kind in {"removed", "lost"} or not found:
-        return _old_vias(change)
+        return _asked_by(change)
     more = f" and {count(len(found) - 1, 'other way')}" if found[1:] else ""
     asked = f"{quoted(found[0].where)} ({quoted(found[0].requirement)})"
     if len(found[0].projects) == 1:
         return f"direct, {asked}{more}"
-    return f"via {' → '.join([asked, *reversed(found[0].projects)])}{more}"
+    return f"via {' → '.join([asked, *map(_shown, reversed(found[0].projects))])}{more}"
 
 
 def basic_facts(change: Change, chains: Chains) -> Iterator[Fact]:

@@ -99,7 +99,7 @@ def settings(old: str, new: str) -> Iterator[Item]:
     before, after = _parsed(old), _parsed(new)
     for name in sorted(before.keys() | after.keys()):
         values = before.get(name, _ABSENT), after.get(name, _ABSENT)
-        if values[0] != values[1]:
+        if repr(values[0]) != repr(values[1]):  # YAML can have a list that holds itself, and cannot be compared
             fact = yellow if name.partition(".")[0] in _STRICT else plain
             text = _difference(*values)
             yield Item("settings", (), f"packages.yaml: {quoted(name)}", (fact(Topic.DRIFT, text),))

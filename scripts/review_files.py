@@ -97,7 +97,7 @@ def _links(one: Compared) -> Iterator[Fact]:
     abouts = [file.examined.about for file in one.new if file.examined.about]
     if not abouts:
         return
-    urls = [(label, url, host) for label, url, host in links(abouts[0].urls) if "\\" not in url]
+    urls = [(label, url, host) for label, url, host in links(abouts[0].urls) if url.isprintable() and "\\" not in url]
     shown = []
     for word, labels in _LABELS.items():
         of_word = {"".join(filter(str.isalnum, label.lower())): (url, host) for label, url, host in reversed(urls)}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import fnmatch
 import tempfile
 from collections.abc import Callable, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple, TypeVar
 
@@ -74,9 +74,10 @@ class Sides(NamedTuple):
 
     @property
     def moments(self) -> dict[Key, datetime]:
-        """When locks were made, where they say so."""
-        age = timedelta(days=self.policy.min_age_days.limit)
-        return {key: moment + age for key, path in locks.existing().items() if (moment := locks.read_cutoff(path))}
+        """When locks were made, where they say so; none was made in the future, which would make every file old."""
+        age, now = timedelta(days=self.policy.min_age_days.limit), datetime.now(UTC)
+        cutoffs = {key: moment for key, path in locks.existing().items() if (moment := locks.read_cutoff(path))}
+        return {key: min(moment, now - age) + age for key, moment in cutoffs.items()}
 
 
 def _text(path: Path) -> str:

@@ -110,6 +110,8 @@ def read(base: str, *paths: str) -> Revision:
 
 def head_moment(*paths: str) -> datetime:
     """Return when the checkout's files below paths became what they are: HEAD's time, or now where they differ."""
+    now = datetime.now(UTC).replace(microsecond=0)
     if _run("status", "--porcelain", "--", *paths):
-        return datetime.now(UTC).replace(microsecond=0)
-    return datetime.fromtimestamp(int(_word("rev-list", "--max-count=1", "--format=%ct", "HEAD").split()[-1]), UTC)
+        return now
+    seconds = int(_word("rev-list", "--max-count=1", "--format=%ct", "HEAD").split()[-1])
+    return datetime.fromtimestamp(min(seconds, int(now.timestamp())), UTC)

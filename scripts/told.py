@@ -70,14 +70,19 @@ def pages(upstream: Upstream, projects: Iterable[str], progress: Progress) -> Pa
     """Ask for the page of each project; one that cannot be had does not keep others away."""
     found: dict[str, Page | None] = {}
     failed: dict[str, str] = {}
+    answered: list[str] = []  # as the threads know it
+    reasons: list[str] = []
 
     def ask(project: str) -> Page | str | None:
-        if len(failed) >= _GIVE_UP and not found:
-            return next(iter(failed.values()))
+        if len(reasons) >= _GIVE_UP and not answered:
+            return reasons[0]
         try:
-            return upstream.pages([project])[project]
+            page = upstream.pages([project])[project]
         except UpstreamError as error:
-            return str(error)
+            reasons.append(str(error))
+            return reasons[-1]
+        answered.append(project)
+        return page
 
     names = sorted(projects)
     for project, answer in side_by_side(ask, names, at_once=_AT_ONCE):

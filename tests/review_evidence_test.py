@@ -6,6 +6,7 @@ import json
 import re
 import time
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -77,6 +78,20 @@ def test_one_page_that_cannot_be_had_keeps_no_other_away(history: History) -> No
     history.checkout.upstream.fault("/simple/beta/", "500")
     assert told(history, "beta")[1] == [each for each in ALL if each != "skipped versions"]
     assert told(history, "alpha")[1] == []
+
+
+def test_an_upstream_that_answers_nothing_is_not_asked_about_every_project(history: History) -> None:
+    names = [f"project-{number}" for number in range(50)]
+    history.requirements += names
+    for name in names:
+        history.pin(IN, history.offer(licensed(name, "1.0"), NEW))
+        history.checkout.upstream.fault(f"/simple/{name}/", "500")
+    history.write()
+    history.commit("take")
+    history.checkout.upstream.requests.clear()
+    assert "- the upstream's pages of 50 projects: HTTP 500; is UPSTREAM right, and up?\n" in history.review()
+    # Three that fail, and the three that are under way then.
+    assert 3 <= len(history.checkout.upstream.page_requests()) <= 6
 
 
 def test_what_is_published_is_known_without_the_upstream(history: History) -> None:
@@ -270,7 +285,7 @@ def test_settings_that_cannot_be_read_are_red_and_the_rest_is_told(history: Hist
     Path("packages.yaml").write_text("resolve_deps: maybe\n")
     printed = history.review()
     assert "- 🔴 the settings\n  - 🔴 `packages.yaml: resolve_deps: " in printed
-    assert "- **alpha** 1.0 → 1.1\n  - was here via `-r requirements.in`\n" in printed
+    assert "- **alpha** 1.0 → 1.1\n  - via `-r requirements.in`\n" in printed
 
 
 def test_a_waiver_that_has_expired_is_red(history: History) -> None:
@@ -286,6 +301,19 @@ def test_texts_of_others_stay_code(history: History) -> None:
     evil = "x`\n\n# @everyone <img src=x> [a](javascript:b)"
     take(history, licensed("alpha", "1.1"), yanked=evil)
     assert "  - 🔴 yanked: `x' # @everyone <img src=x> [a](javascript:b)`\n" in history.review()
+
+
+def test_a_lock_cannot_make_files_old_or_write_what_it_likes(history: History) -> None:
+    history.pin(f"{IN}\n    # via @everyone <b>", history.offer(licensed("alpha", "1.1"), "2026-02-27"))
+    history.day = datetime(9999, 12, 20, tzinfo=UTC)
+    history.write()
+    history.day = datetime(2026, 3, 3, tzinfo=UTC)
+    history.commit("take")
+    Path("requirements.in").write_text("beta\n")
+    facts = told(history)[0]
+    age = next(int(fact.split()[4]) for fact in facts if "newest file" in fact)
+    assert age < (datetime.now(UTC) - datetime(2026, 2, 26, tzinfo=UTC)).days
+    assert "via `-r requirements.in`, `@everyone <b>`" in facts
 
 
 def test_strict_fails_for_what_is_red_alone(history: History, capsys: pytest.CaptureFixture[str]) -> None:
