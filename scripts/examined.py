@@ -82,6 +82,6 @@ def examine(root: Root, upstream: Upstream, one: Told, asked: Asked) -> Examined
             return _look(path, one)
     except OSError:
         pass  # a run that publishes may move it just now
-    if one.page is not None and one.project not in asked.private:
+    if one.page is not None:
         return _downloaded(upstream, one, one.page, asked.most_bytes)
     return Examined()

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from advisory_service import AdvisoryService, osv
 from attestations_test import BY, GOOD, SHA256
 from conftest import Checkout
 from distributions import Distribution, sdist, wheel
@@ -301,6 +302,54 @@ def test_texts_of_others_stay_code(history: History) -> None:
     evil = "x`\n\n# @everyone <img src=x> [a](javascript:b)"
     take(history, licensed("alpha", "1.1"), yanked=evil)
     assert "  - 🔴 yanked: `x' # @everyone <img src=x> [a](javascript:b)`\n" in history.review()
+
+
+def test_a_chain_through_a_line_that_is_no_pin_stays_code(history: History) -> None:
+    history.requirements += ["beta"]
+    history.pin("@evil<b>", history.offer(licensed("alpha", "1.1"), NEW))
+    history.requirements.remove("alpha")
+    history.pin(IN, history.offer(licensed("beta", "1.0"), NEW))
+    history.write()
+    path = next(iter(locks.existing().values()))
+    path.write_text(f"{path.read_text()}@evil<b>==1\n    # via beta\n")
+    history.commit("take")
+    assert "via `requirements.in:1` (`beta`) → beta → `@evil<b>` → alpha" in told(history)[0]
+
+
+def test_a_link_that_a_terminal_would_obey_is_left_out(history: History) -> None:
+    headers = "Project-URL: Homepage, https://alpha.example/\x1b[31m\nProject-URL: Changes, https://alpha.example/(x)\n"
+    take(history, wheel("alpha", "1.1", metadata_headers=headers))
+    assert told(history)[0][-1] == "[changes](<https://alpha.example/(x)>) at `alpha.example`"
+
+
+def test_a_target_that_is_gained_introduces_no_advisory_that_others_have(history: History, tmp_path: Path) -> None:
+    with AdvisoryService(tmp_path) as service:
+        history.rules = f"  vulnerabilities: {{service: osv, url: {service.url}}}\n"
+        service.advisories["alpha", "1.0"] = [osv("alpha", "PYSEC-1")]
+        history.pythons += ["3.13"]
+        history.write()
+        history.commit("gain")
+        assert "leaves `PYSEC-1`" in told(history)[0]
+
+
+def test_advisories_that_cannot_be_had_are_not_checked(history: History, tmp_path: Path) -> None:
+    with AdvisoryService(tmp_path) as service:
+        history.rules = f"  vulnerabilities: {{service: osv, url: {service.url}}}\n"
+        service.fault = "500"
+        take(history, licensed("alpha", "1.1"))
+        assert told(history)[1] == ["advisories"]
+        assert "- advisories: `the service osv at http://127.0.0.1:PORT/v1/query: HTTP 500`\n" in history.review()
+
+
+def test_a_waiver_that_has_expired_excuses_nothing(history: History) -> None:
+    Path("waivers.yaml").write_text(
+        "- rule: yanked\n  project: alpha\n  versions: '>=1'\n  reason: agreed\n"
+        "  approved_by: A. Turing\n  expires: 2026-03-01\n"
+    )
+    take(history, licensed("alpha", "1.1"), yanked=True)
+    printed = history.review()
+    assert "  - 🔴 yanked\n" in printed
+    assert "waived" not in printed
 
 
 def test_a_lock_cannot_make_files_old_or_write_what_it_likes(history: History) -> None:
