@@ -352,6 +352,17 @@ def test_a_waiver_that_has_expired_excuses_nothing(history: History) -> None:
     assert "waived" not in printed
 
 
+def test_a_folder_in_a_locks_place_is_a_lock_that_is_missing(history: History) -> None:
+    path = next(iter(locks.existing().values()))
+    path.unlink()
+    path.mkdir()
+    (path / "x").write_text("")
+    history.commit("hide")
+    printed = history.review()
+    assert f"- 🔴 `{path}`\n  - 🔴 `missing; run make lock`\n" in printed
+    assert "- **alpha** 1.0, removed\n" in printed
+
+
 def test_a_lock_cannot_make_files_old_or_write_what_it_likes(history: History) -> None:
     history.pin(f"{IN}\n    # via @everyone <b>", history.offer(licensed("alpha", "1.1"), "2026-02-27"))
     history.day = datetime(9999, 12, 20, tzinfo=UTC)

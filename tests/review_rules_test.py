@@ -5,9 +5,12 @@ from __future__ import annotations
 import pytest
 
 from scripts.item import Severity
+from scripts.locks import Key
+from scripts.review_changes import for_whom
 from scripts.review_drift import settings
 from scripts.review_files import _is_same_licence
 from scripts.review_inside import is_near
+from scripts.target import Target
 
 
 @pytest.mark.parametrize(
@@ -41,6 +44,15 @@ def test_a_name_is_near_where_one_edit_makes_it_another(one: str, other: str, is
 )
 def test_a_licence_that_is_stated_in_another_way_is_the_same(old: str, new: str, is_so: bool) -> None:
     assert _is_same_licence(old, new) == is_so
+
+
+def test_locks_are_named_by_their_targets_and_by_their_sets_where_there_are_several() -> None:
+    targets = [Target("3.12", "win_amd64"), Target("3.13", "win_amd64")]
+    one, two = ([Key(name, target) for target in targets] for name in ("requirements", "dev"))
+    assert for_whom(one, one) == "every lock"
+    assert for_whom(one[:1], one[:1]) == ""
+    assert for_whom(one[:1], one) == "3.12 on win_amd64"
+    assert for_whom([*one, two[0]], [*one, *two]) == "`dev`: 3.12 on win_amd64; `requirements`: 3.12, 3.13 on win_amd64"
 
 
 def changed(old: str, new: str) -> list[tuple[str, str, Severity]]:
