@@ -29,11 +29,14 @@ FETCH_TIMEOUT ?= 3600#          seconds that all downloads of one run may take
 PYTHON ?= python3#              what .venv is made with: 3.11 or newer
 VENV ?= .venv
 TESTS ?= not slow#              which tests to run, as pytest's -m; empty: all
+BASE ?=#                        what `make review` compares with; default: where HEAD left the default branch
+FORMAT ?= markdown#             of `make review`: markdown or json
+STRICT ?=#                      1: `make review` fails where something needs a decision
 URL ?=#                         the server that `make verify` asks; default: PYPI_ROOT is read
 REVIEW ?= review.md#        what `make comment` writes
 PROPOSAL ?= proposal#       the folder that `make propose` takes from
 CADDY ?= $(VENV)/bin/caddy#     your own binary, in place of the pinned wheel
-export PYPI_ROOT LISTEN UPSTREAM PACKAGE KEEP FETCH_TIMEOUT URL REVIEW PROPOSAL CADDY TESTS
+export PYPI_ROOT LISTEN UPSTREAM PACKAGE KEEP FETCH_TIMEOUT BASE FORMAT STRICT URL REVIEW PROPOSAL CADDY TESTS
 
 RUN = $(VENV)/bin/python -m scripts
 TOOLS := $(VENV)/tools.txt
@@ -67,6 +70,10 @@ upgrade: $(TOOLS) ## The same, with the newest versions allowed; PACKAGE=name mo
 .PHONY: lock-check
 lock-check: $(TOOLS) ## Say offline which locks are stale or missing
 	@$(RUN).lock_check
+
+.PHONY: review
+review: $(TOOLS) ## Say what changed in the locks since BASE, for the comment on a pull request
+	@$(RUN).review --base="$$BASE" --format="$$FORMAT" --strict="$$STRICT" --root="$$PYPI_ROOT" --upstream="$$UPSTREAM" --fetch-timeout="$$FETCH_TIMEOUT"
 
 .PHONY: index
 index: $(TOOLS) $(CADDY) ## Publish exactly what the locks name, to PYPI_ROOT

@@ -244,3 +244,8 @@ def _urls(raw: RawMetadata) -> Iterator[tuple[str, str]]:
 def _about(raw: RawMetadata) -> About:
     licence = stated(raw)
     return About(first_line(raw.get("summary")), licence.text, tuple(_urls(raw)), licence)
+
+
+def about_of(what: str, metadata: bytes) -> About:
+    """Return what a METADATA file tells people; raises ValueError, which begins with what, where it is no text."""
+    return _about(_parse(what, metadata))

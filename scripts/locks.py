@@ -24,7 +24,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from importlib.metadata import version
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import NamedTuple
 
 from packaging.utils import NormalizedName, canonicalize_name
@@ -188,10 +188,11 @@ def in_house(keys: Iterable[Key]) -> set[Pin]:
     return {pin for path in {key.path for key in keys} for pin in read_first_party(path)}
 
 
-def key_of(path: Path) -> Key | None:
-    """Return what a file is the lock for, by its path from the top of the checkout; None where no lock stands there."""
+def key_of(path: PurePath) -> Key | None:
+    """Return what a path such as `locks/<set>/<target>.txt` is the lock of; None where it is no lock's."""
     python, _, platform = path.stem.partition("-")
-    if path.parent.parent != FOLDER or path.suffix != ".txt" or python_problem(python) or platform_problem(platform):
+    is_lock = path.suffix == ".txt" and path.parent.parent == FOLDER
+    if not is_lock or python_problem(python) or platform_problem(platform):
         return None
     return Key(path.parent.name, Target(python, platform))
 

@@ -17,3 +17,8 @@ def one_line(text: object, most: int) -> str:
     """Return a text as one line of words, cut to so many characters."""
     shown = " ".join("".join(char if char.isprintable() else " " for char in str(text)).split())
     return shown if len(shown) <= most else f"{shown[:most]}…"
+
+
+def quoted(text: object, most: int = 200) -> str:
+    """Return a text as code in Markdown, where nothing of it is markup, a link or somebody's name to be told."""
+    return f"`{one_line(str(text).replace('`', chr(39)), most) or ' '}`"

@@ -19,6 +19,7 @@ CODE = Path(__file__).resolve().parent.parent
 _OF_MAKE = {
     *("MAKEFLAGS", "MAKELEVEL", "MAKEOVERRIDES", "MFLAGS"),
     *("PYPI_ROOT", "LISTEN", "UPSTREAM", "PACKAGE", "KEEP", "FETCH_TIMEOUT", "URL", "REVIEW", "PROPOSAL", "CADDY"),
+    *("BASE", "FORMAT", "STRICT"),
 }
 _CADDY = Path(os.environ.get("CADDY") or Path(sys.prefix) / "bin" / "caddy").absolute()
 # Proxies that answer nothing: whatever is not on loopback is out of reach.
