@@ -475,6 +475,15 @@ def test_nobody_is_asked_about_a_name_that_became_ours_since(
     assert service.asked == [("alpha", "1.0")]
 
 
+def test_nobody_is_asked_about_a_denied_name_which_has_a_page_and_no_files(
+    checkout: Checkout, service: AdvisoryService, capsys: pytest.CaptureFixture[str]
+) -> None:
+    publish(checkout, service, ALPHA, more="denied: {evil: it steals}\n")
+    assert (checkout.root / "web/simple/evil/index.json").exists()
+    assert watched(checkout, capsys) == (0, [])
+    assert checkout.upstream.page_requests() == ["/simple/alpha/"]
+
+
 def test_a_name_that_the_policy_keeps_from_the_upstream_is_not_asked_and_not_checked(
     checkout: Checkout, service: AdvisoryService, capsys: pytest.CaptureFixture[str]
 ) -> None:
