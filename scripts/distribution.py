@@ -42,6 +42,7 @@ _SAFE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+!-]{0,229}")
 _METADATA = re.compile(r"[^/]+\.dist-info/METADATA")
 _WEB_URL = re.compile(r"https?://[^\s<>\"']+")
 _MAX_TEXT = 500
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _FIELD = re.compile(rb"^[^\s:]+(?=:)", re.MULTILINE)
 _MAX_FIELDS, _MAX_FIELD_NAMES = 10_000, 200
 # What a client and a rule could read differently, if it stood twice.
@@ -216,7 +217,7 @@ def _checked_requirements(what: str, raw: RawMetadata) -> list[str]:
 def _check_requirement(need: Requirement) -> None:
     """Raise an error where nobody can say whether a requirement holds, or what meets it."""
     need.specifier.contains("1", prereleases=True)
-    if not str(need).isprintable():  # which === and URLs let through
+    if _CONTROL.search(str(need)):  # which === and URLs let through
         raise InvalidRequirement(str(need))
     if need.marker:
         need.marker.evaluate({"extra": ""})

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -30,6 +32,7 @@ KEY = "requirements: 3.12-manylinux_2_28_x86_64"
 ALPHA = wheel("alpha", "1.0")
 NEWER = wheel("alpha", "1.1")
 TAIL = f"({ALPHA.filename}; {KEY})"
+SETTINGS = 'resolve_deps: true\npython_versions: ["3.12"]\nplatforms: [{}]\nclosure: off\n'
 UPGRADE = "run make upgrade PACKAGE=alpha, which can take 1.1"
 NO_WAY = "the upstream has no version that would do; remove what needs it, or answer for it in waivers.yaml"
 
@@ -40,18 +43,37 @@ def service(tmp_path: Path) -> Iterator[AdvisoryService]:
         yield running
 
 
+@pytest.fixture(scope="module")
+def alpha_alone(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A checkout and the shared folder to which it published alpha 1.0, made once for all tests."""
+    folder = tmp_path_factory.mktemp("alpha")
+    (folder / "checkout").mkdir()
+    with pytest.MonkeyPatch.context() as patch, Upstream() as upstream:
+        patch.chdir(folder / "checkout")
+        for name in [name for name in os.environ if name.startswith("PIP_")]:
+            patch.delenv(name)
+        patch.setenv("PIP_CONFIG_FILE", os.devnull)
+        made = Checkout(folder / "checkout", upstream)
+        made.write(packages_yaml=SETTINGS.format("manylinux_2_28_x86_64"))
+        upstream.add(ALPHA)
+        approve(ALPHA)
+        made.index()
+    return folder
+
+
 @pytest.fixture
-def served(checkout: Checkout, service: AdvisoryService) -> Checkout:
+def served(checkout: Checkout, service: AdvisoryService, alpha_alone: Path) -> Checkout:
     """A checkout that published alpha 1.0, asked for without a bound."""
-    publish(checkout, service, ALPHA)
+    shutil.copytree(alpha_alone / "shared", checkout.root, symlinks=True)
+    shutil.copytree(alpha_alone / "checkout" / "locks", checkout.path / "locks")
+    checkout.upstream.add(ALPHA)
+    checkout.write("alpha\n", packages_yaml=settings(service))
     return checkout
 
 
 def settings(service: AdvisoryService, more: str = "", platforms: str = "manylinux_2_28_x86_64") -> str:
-    return (
-        f'resolve_deps: true\npython_versions: ["3.12"]\nplatforms: [{platforms}]\nclosure: off\n'
-        f"policy:\n  vulnerabilities: {{service: osv, url: '{service.url}', level: warn}}\n{more}"
-    )
+    rule = f"  vulnerabilities: {{service: osv, url: '{service.url}', level: warn}}\n"
+    return f"{SETTINGS.format(platforms)}policy:\n{rule}{more}"
 
 
 def publish(
@@ -313,18 +335,17 @@ def test_between_two_fixes_nobody_knows_which_version_is_one() -> None:
 
 
 def test_without_a_service_in_the_policy_the_default_one_is_asked(
-    checkout: Checkout, service: AdvisoryService, monkeypatch: pytest.MonkeyPatch
+    served: Checkout, service: AdvisoryService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    publish(checkout, service, ALPHA)
-    checkout.write("alpha\n", packages_yaml=settings(service).partition("policy")[0])
+    served.write("alpha\n", packages_yaml=settings(service).partition("policy")[0])
     for name, value in service.proxy.items():
         monkeypatch.setenv(name, value)
     known = {"id": "PYSEC-1", "aliases": [], "fixed_in": ["2"], "summary": "Bad.", "details": "Bad.", "link": ""}
     service.advisories["alpha", "1.0"] = [{**known, "withdrawn": None}]
     monkeypatch.setenv("no_proxy", "127.0.0.1")
-    environment = pip_environment(checkout.upstream.url)
-    served, found = read_live(Root(checkout.root)), config.load(Path())
-    told = watch._advisories_findings(served, dict.fromkeys(served.projects), Context(found, Offer()), environment, 60)
+    environment = pip_environment(served.upstream.url)
+    live, found = read_live(Root(served.root)), config.load(Path())
+    told = watch._advisories_findings(live, dict.fromkeys(live.projects), Context(found, Offer()), environment, 60)
     action = "run make upgrade PACKAGE=alpha, if the upstream has a fix"
     assert [one.text for one in told] == [f"alpha 1.0: PYSEC-1; fixed in 2; Bad.; {action} {TAIL}"]
 
@@ -454,6 +475,15 @@ def test_nobody_is_asked_about_a_name_that_became_ours_since(
     assert watched(checkout, capsys) == (0, [])
     assert checkout.upstream.page_requests() == ["/simple/alpha/"]
     assert service.asked == [("alpha", "1.0")]
+
+
+def test_nobody_is_asked_about_a_denied_name_which_has_a_page_and_no_files(
+    checkout: Checkout, service: AdvisoryService, capsys: pytest.CaptureFixture[str]
+) -> None:
+    publish(checkout, service, ALPHA, more="denied: {evil: it steals}\n")
+    assert (checkout.root / "web/simple/evil/index.json").exists()
+    assert watched(checkout, capsys) == (0, [])
+    assert checkout.upstream.page_requests() == ["/simple/alpha/"]
 
 
 def test_a_name_that_the_policy_keeps_from_the_upstream_is_not_asked_and_not_checked(
