@@ -17,7 +17,7 @@ Graph = dict[str, set[str]]
 
 def _asked(offer: Offer, served: Served, set_name: str) -> list[tuple[File, Node]]:
     """List what a set's requirements bring on a target, with the extras that they ask for."""
-    chains = (chain for of_project in offer.chains.values() for chain in of_project if len(chain.projects) == 1)
+    chains = (chain for of_project in offer.chains.values() for chain in of_project)
     texts = dict.fromkeys(chain.requirement for chain in chains if chain.set_name == set_name)
     return [one for text in texts if served.holds(parse(text).marker) for one in served.leads_to(text)]
 

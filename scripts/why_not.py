@@ -8,7 +8,6 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from scripts import config, locks
 from scripts.config import Config
 from scripts.locks import Key, Pin
-from scripts.texts import printable
 
 _MOST_NEAR = 3
 
@@ -33,4 +32,4 @@ def sentences(name: str, settings: Config, there: Mapping[Key, Collection[Pin]],
     known = list(_known(name, settings, published))
     if not known:
         known = [f"{locks.FOLDER}: none has {name}; {_near(name, names)}"]
-    return "\n".join(map(printable, known))
+    return "\n".join(known)

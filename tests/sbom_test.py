@@ -98,7 +98,8 @@ def test_a_release_has_a_valid_bill_of_materials(checkout: Checkout, upstream: U
 
 
 def test_the_same_content_is_the_same_document_whatever_its_order() -> None:
-    files = [file("b-1.0-py3-none-any.whl"), file("a-1.0-py3-none-any.whl"), file("a-0.9-py3-none-any.whl")]
+    names = ("a-1.0-py3-none-any.whl", "b-1.0-py3-none-any.whl", "a-1.0-cp312-cp312-win_amd64.whl", "a-0.9.tar.gz")
+    files = [file(name) for name in names]
     assert checked(offer(*files)) == checked(offer(*files[::-1]))
     assert checked(offer(*files[:2]))["serialNumber"] != checked(offer(*files))["serialNumber"]
     assert [one["bom-ref"] for one in checked(offer(*files))["components"]] == [
@@ -121,6 +122,17 @@ def test_provenance_and_publisher_are_told() -> None:
     found = component(offer(one._replace(facts=Facts(provenance=b"{}", publisher="GitHub a/b"))))
     assert found["publisher"] == "GitHub a/b"
     assert {"type": "attestation", "url": f"provenance/{one.distribution.filename}.json"} in found["externalReferences"]
+
+
+def test_a_publisher_of_some_files_is_not_the_version_s() -> None:
+    wheels = [file(f"a-1.0-{tag}-none-any.whl") for tag in ("py2", "py3")]
+    assert "publisher" not in component(offer(wheels[0]._replace(facts=Facts(publisher="GitHub a/b")), wheels[1]))
+
+
+def test_a_version_is_described_by_its_wheel() -> None:
+    source = file("a-1.0.tar.gz", about=About(summary="not read"))
+    built = file("a-1.0-py3-none-any.whl", metadata=b"", about=About(summary="A wheel"))
+    assert component(offer(source, built))["description"] == "A wheel"
 
 
 def test_what_was_built_in_house_has_no_purl_of_pypi() -> None:
