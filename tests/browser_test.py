@@ -408,7 +408,8 @@ def hostile_offer() -> Offer:
         files.append(file(f"{name}-1-py3-none-any.whl", about=about, facts=Facts(yanked=printable)))
         statuses[name] = Status("deprecated", printable)
         denied[f"denied{number}"] = printable
-        chains[name] = [Chain("requirements", (name, "<b>"), f"<i>{text}", text, text)]
+        asked = f'{name}==2; platform_version != "<script>alert(1)</script>"'
+        chains[name] = [Chain("requirements", (name, "<b>"), f"<i>{text}", asked, text)]
     return Offer(files, statuses, denied, chains, 'https://ask.example.com/?"><script>alert(1)</script>[[env `PATH`]]')
 
 

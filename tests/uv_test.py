@@ -160,7 +160,9 @@ REAL_TARGETS = (("3.10", "manylinux_2_28_x86_64"), ("3.12", "win_amd64"), ("3.13
 
 
 @pytest.mark.live
-@pytest.mark.parametrize(("python", "platform"), REAL_TARGETS)
+@pytest.mark.parametrize(
+    ("python", "platform"), [REAL_TARGETS[0], *(pytest.param(*one, marks=pytest.mark.slow) for one in REAL_TARGETS[1:])]
+)
 def test_the_pins_of_real_projects_agree_with_uv(checkout: Checkout, python: str, platform: str) -> None:
     checkout.write(REAL, packages_yaml=f'resolve_deps: true\npython_versions: ["{python}"]\nplatforms: [{platform}]\n')
     assert lock.main(["--upstream="]) == 0
