@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fnmatch
 import tempfile
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
@@ -38,10 +37,10 @@ def private_names(wanted: Wanted, settings: Config) -> Iterator[Finding]:
         return
     in_house, why = locks.in_house(locks.existing()), chains(settings.sets, locks.existing())
     for pin, keys in wanted.items():
-        patterns = [pattern for pattern in rule.names if fnmatch.fnmatchcase(pin.name, pattern)]
-        if patterns and pin not in in_house:
+        pattern = rule.pattern_of(pin.name)
+        if pattern and pin not in in_house:
             where = "; ".join(filter(None, [for_whom(keys, locks.existing()), via(pin.name, why)]))
-            fact = f'its name is private by "{patterns[0]}", and the lock takes it from the upstream'
+            fact = f'its name is private by "{pattern}", and the lock takes it from the upstream'
             yield Finding("pinned_names", pin.name, str(pin.version), f"{pin}: {fact} ({where})")
 
 

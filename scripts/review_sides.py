@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fnmatch
 import tempfile
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
@@ -74,7 +73,7 @@ class Sides(NamedTuple):
         ours = frozenset[str]().union(*self.marked, self.in_house.names)
         rule = self.policy.pinned_names
         public = {one.project for one in self.waivers[1] if one.rule == "pinned_names"}
-        kept = {name for name in self.names - public if any(fnmatch.fnmatchcase(name, each) for each in rule.names)}
+        kept = set(filter(rule.pattern_of, self.names - public))
         return ours | kept if rule.is_on else ours
 
     @property

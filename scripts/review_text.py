@@ -6,10 +6,9 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+from scripts.forge import MARKER, MAX_BODY
 from scripts.item import Item, Severity
 
-MARKER = "<!-- pypi-index review -->"
-MOST = 65_536  # characters of a comment, on GitHub
 _SECTIONS = {
     Severity.RED: ("🔴", "To decide"),
     Severity.YELLOW: ("🟡", "To look at"),
@@ -83,7 +82,7 @@ def _within(parts: Sequence[str], room: int, more: str) -> str:
     return "".join([*kept, more.format(len(parts) - len(kept))])
 
 
-def markdown(review: Review, most: int = MOST) -> str:
+def markdown(review: Review, most: int = MAX_BODY) -> str:
     """Return the review as a comment of at most so many characters."""
     head = f"{MARKER}\n## {summary(review.items)}\n\nCompared with `{review.base[:12]}`. {review.as_of}\n"
     notes = "".join(["\n### Not checked\n\n", *(f"- {one}\n" for one in review.unchecked)]) if review.unchecked else ""

@@ -12,6 +12,7 @@ Where no level stands it is `error`; a rule that is not named is off.
 
 from __future__ import annotations
 
+import fnmatch
 import re
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
@@ -46,6 +47,10 @@ class Rule(NamedTuple):
     def is_on(self) -> bool:
         """Whether it is looked at."""
         return self.level != "off"
+
+    def pattern_of(self, name: str) -> str:
+        """Return the first of names, read as globs, that a project's name matches; "" where none does."""
+        return next((pattern for pattern in self.names if fnmatch.fnmatchcase(name, pattern)), "")
 
 
 class Policy(NamedTuple):

@@ -8,7 +8,6 @@ asked about them.
 from __future__ import annotations
 
 import argparse
-import fnmatch
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -40,10 +39,9 @@ def _of_others(served: Served, settings: Config) -> tuple[list[str], list[Findin
     """Return the projects that an upstream may be asked about, and those of others whose name it must not hear."""
     ours, asked, kept = first_party.read(settings.first_party).names, [], []
     for name, files in served.projects.items():
-        patterns = (one for one in settings.policy.pinned_names.names if fnmatch.fnmatchcase(name, one))
         if name in ours or any(file.facts.first_party for file in files):
             continue
-        if pattern := next(patterns, ""):
+        if pattern := settings.policy.pinned_names.pattern_of(name):
             text = f'{name}: the policy\'s "{pattern}" keeps its name from the upstream'
             kept.append(Finding("unknown", name, "", text, is_checked=False))
         else:

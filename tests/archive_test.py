@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import pytest
-from distributions import core_metadata
+from distributions import core_metadata, wheel
 from hostile import INFO, NAME, WHEEL_FILE, Member, alpha, deflated, row, rows, saved, zipped
 
 from scripts import distribution
@@ -516,3 +516,8 @@ def test_no_wheel_takes_200_mb_of_memory(tmp_path: Path, data: Callable[[], byte
     assert "".join(said).startswith(fact and f"{NAME}{fact.format(INFO=INFO)}")
     assert bool(said) == bool(fact)
     assert int(peak) < 200 * 1000
+
+
+def test_a_data_folder_deep_inside_a_package_is_no_scheme(tmp_path: Path) -> None:
+    path = wheel("alpha", "1.0", files={"pkg/x.data/purelib/m.py": b"1", "pkg/m.py": b"2"}).save(tmp_path)
+    assert distribution.read(path, "").filename == path.name

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import re
 import shutil
@@ -612,3 +613,20 @@ def test_no_upstream_is_needed_to_mend_the_pages(checkout: Checkout, upstream: U
     shutil.rmtree(release / "simple")
     checkout.index()
     assert (checkout.root / "web" / "simple" / "alpha" / "index.html").is_file()
+
+
+def test_a_wheel_that_a_planted_release_knows_is_no_sounder_for_that(checkout: Checkout) -> None:
+    evil = wheel("evil", "1.0", files={"../escaped.py": b"evil"})
+    release = publish(checkout, ALPHA)
+    planted = release.with_name(f"20200101T000000Z-{'0' * 12}")
+    shutil.copytree(release, planted, symlinks=True)
+    record = {"filename": evil.filename, "hash": f"sha256={evil.sha256}"}
+    (planted / "files.jsonl").unlink()
+    (planted / "files.jsonl").write_text(json.dumps(record) + "\n")
+    checkout.upstream.add(evil)
+    approve(ALPHA, evil)
+    with pytest.raises(SystemExit) as caught:
+        checkout.index()
+    assert "holds '../escaped.py', which leads out of the folder that it is unpacked into" in str(caught.value)
+    assert live(checkout) == release
+    assert not (checkout.root / "packages" / evil.filename).exists()

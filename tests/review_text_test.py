@@ -6,8 +6,9 @@ import json
 
 import pytest
 
+from scripts.forge import MARKER, MAX_BODY
 from scripts.item import Item, Topic, ordered, plain, red, yellow
-from scripts.review_text import MARKER, MOST, Review, markdown, summary, to_json
+from scripts.review_text import Review, markdown, summary, to_json
 from scripts.texts import quoted
 
 ITEM = Item("upgraded", ("alpha",), "**alpha** 1 → 2", (plain(Topic.AGE, "old"),), ("licence",), ("- 1 a", "+ 2 b"))
@@ -93,7 +94,7 @@ def test_hashes_are_the_first_to_go() -> None:
 
 
 def test_the_limit_is_that_of_a_comment() -> None:
-    assert len(markdown(many(5_000))) <= MOST == 65_536
+    assert len(markdown(many(5_000))) <= MAX_BODY == 65_536
 
 
 def test_json_has_everything() -> None:
