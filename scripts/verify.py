@@ -20,8 +20,9 @@ from scripts.digest import sha256_of
 from scripts.distribution import SUFFIXES
 from scripts.gather import read_approved
 from scripts.held import PACKAGES, hold_all, with_sidecars, wrong_sidecars
+from scripts.owner import FILE as OWNER
 from scripts.problem import Problem, Rule
-from scripts.root import NOT_CONTENT, Root, is_file, opened_to_read
+from scripts.root import NOT_CONTENT, Root, is_file, is_folder, is_silly, opened_to_read
 from scripts.stage import CADDYFILE, START
 from scripts.terminal import Progress, run
 from scripts.variables import positive
@@ -43,11 +44,23 @@ class Verified(NamedTuple):
     problems: list[str]
 
 
+def _kinds(folder: Path, above: str = "") -> dict[str, str]:
+    """Say what stands in a folder, without what NFS keeps there for a while, which the server does not serve."""
+    return {f"{above}{path.name}": kind(path) for path in folder.iterdir() if not is_silly(path)}
+
+
+def _is_left(path: Path) -> bool:
+    """Whether NFS kept it: such a file, or a folder that could not be removed with such a file in it."""
+    return is_silly(path) or (is_folder(path) and any(path.iterdir()) and all(map(_is_left, path.iterdir())))
+
+
 def _top_problems(root: Root) -> Iterator[Problem]:
     """Compare the top of the shared folder with its layout; what waits or is retired there is not served."""
-    found = {path.name: kind(path) for path in root.path.iterdir() if path.name not in NOT_CONTENT}
-    yield from (one._replace(remedy=_to_remove(one)) for one in misplaced(found, _TOP))
-    strays = (path for path in root.releases.iterdir() if path not in root.all_releases)
+    found = {name: what for name, what in _kinds(root.path).items() if name not in NOT_CONTENT}
+    # A killed run leaves it to the next one.
+    expected = _TOP | {name: REGULAR for name in found if name == OWNER}
+    yield from (one._replace(remedy=_to_remove(one)) for one in misplaced(found, expected))
+    strays = (path for path in root.releases.iterdir() if path not in root.all_releases and not _is_left(path))
     for path in strays:
         yield Problem(Rule.LAYOUT, f"releases/{path.name}", f"is {kind(path)} that is no release", "remove it")
 
@@ -58,7 +71,7 @@ def _to_remove(problem: Problem) -> str:
 
 def _pool_problems(root: Root, names: set[str]) -> Iterator[Problem]:
     """Compare the pool with the files that the pages list; missing files are named with the pages."""
-    found = {f"{PACKAGES}/{path.name}": kind(path) for path in root.packages.iterdir()}
+    found = _kinds(root.packages, f"{PACKAGES}/")
     expected = {f"{PACKAGES}/{name}": REGULAR for name in with_sidecars(names)}
     absent = {f"{PACKAGES}/{name}" for name in names} - found.keys()
     yield from misplaced(found, {path: REGULAR for path in expected if path not in absent})
@@ -91,7 +104,7 @@ def verify_root(root: Root, settings: Config, approved: Approved, allowed: Path,
 
 def _bin_problems(root: Root) -> Iterator[Problem]:
     """Compare what the serving side runs with the checkout's; the binary may be the user's own."""
-    found = {f"bin/{path.name}": kind(path) for path in root.bin.iterdir()}
+    found = _kinds(root.bin, "bin/")
     expected = dict.fromkeys(("bin/caddy-server", *(f"bin/{source.name}" for source in (START, CADDYFILE))), REGULAR)
     yield from (one._replace(remedy=_to_remove(one)) for one in misplaced(found, expected))
     yield from programs(root)
