@@ -24,8 +24,8 @@ from scripts.manifest import PACKAGES, Fact, Manifest, fact_of
 from scripts.offer import Offer
 from scripts.origin import Origin
 from scripts.people import write_release_pages
-from scripts.pool import Sources
-from scripts.release import OWN, make_live, moment_of, newest_generation, paths, problems
+from scripts.pool import Sources, make_way
+from scripts.release import OWN, is_damaged, make_live, moment_of, newest_generation, paths, problems
 from scripts.root import RELEASE_TIME, Root, is_file, write_synced
 from scripts.terminal import Progress
 
@@ -81,6 +81,8 @@ def publish(root: Root, made: Made, keep: int, key: str = "") -> Published:
     elif live:
         _sign(live, key, live)
     counts = make_live(root, told, live if live and not is_new else made.site, made.sources, keep)
+    if is_new and live and live.name.endswith(f"-{content}") and is_damaged(live):
+        make_way(root, live)  # nobody can go back to it
     return Published(told.release, is_new, *counts)
 
 

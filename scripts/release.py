@@ -95,10 +95,8 @@ def _write(root: Root, made: Manifest, site: Path) -> None:
     (temporary / LINK).symlink_to(POOL)
     for folder in (temporary, *filter(is_folder, temporary.rglob("*"))):
         sync_folder(folder)
-    if wrong := next(problems(temporary, made), None):
-        raise SystemExit(
-            f"{temporary / wrong[0]}: reads back other than it was written; check the disk, then try again"
-        )
+    for path, _ in problems(temporary, made):
+        raise SystemExit(f"{temporary / path}: reads back other than it was written; check the disk, then try again")
     temporary.rename(root.releases / made.release)
 
 
@@ -160,6 +158,14 @@ def _is_same(one: Path, other: Path) -> bool:
 def _is_past(path: Path) -> bool:
     """Whether a day has passed since a release stopped being live, or a file left the pool: then it was touched."""
     return datetime.now(UTC) - datetime.fromtimestamp(path.lstat().st_mtime, UTC) > GRACE
+
+
+def is_damaged(release: Path) -> bool:
+    """Whether a release is not what its manifest lists, so that nobody can go back to it."""
+    try:
+        return next(problems(release, manifest.read(release)), None) is not None
+    except ValueError:
+        return True
 
 
 def read_right(root: Root, release: Path) -> tuple[Manifest, Mapping[str, Path]]:
