@@ -16,14 +16,17 @@ from scripts.conformance import Show, examine_folder
 from scripts.conformance_facts import Approved
 from scripts.conformance_pages import written
 from scripts.conformance_tree import FOLDER, LINK, REGULAR, kind, misplaced
-from scripts.distribution import SUFFIXES, sha256_of
-from scripts.gather import positive, read_approved
+from scripts.digest import sha256_of
+from scripts.distribution import SUFFIXES
+from scripts.gather import read_approved
 from scripts.held import PACKAGES, hold_all, with_sidecars, wrong_sidecars
 from scripts.owner import FILE as OWNER
 from scripts.problem import Problem, Rule
 from scripts.root import NOT_CONTENT, Root, is_file, is_folder, is_silly, opened_to_read
 from scripts.stage import CADDYFILE, START
 from scripts.terminal import Progress, run
+from scripts.variables import positive
+from scripts.verify_manifest import kept, listed, programs
 from scripts.verify_url import verify_url
 
 _REMEDY = "run make index"
@@ -79,7 +82,7 @@ def _sidecar_digests(root: Root, names: set[str]) -> dict[str, str]:
     return {name: sha256_of(place) for name, place in places.items() if is_file(place)}
 
 
-def verify_root(root: Root, settings: Config, approved: Approved, show: Show) -> Verified:
+def verify_root(root: Root, settings: Config, approved: Approved, allowed: Path, show: Show) -> Verified:
     """Examine the live release of a shared folder, its pool, and the folder itself."""
     live = root.live
     if live is None:
@@ -92,8 +95,9 @@ def verify_root(root: Root, settings: Config, approved: Approved, show: Show) ->
     pages = [one for one in found.problems if not one.path.startswith(f"{PACKAGES}/")]
     pool = [one for one in found.problems if one.path.startswith(f"{PACKAGES}/")]
     told = {*_web_problems(root, live), *_top_problems(root), *_bin_problems(root), *of_pool, *pool}
+    told |= set(kept(root, live, allowed))
     if not told and not pages:
-        pages = list(written(root, live, settings, approved.wanted))
+        pages = [*written(root, live, settings, approved.wanted), *listed(live, found.files)]
     told |= {one._replace(path=f"releases/{live.name}/{one.path}") for one in pages}
     return Verified(str(root.path), live.name, [one.sentence(f"{root.path}/", _REMEDY) for one in sorted(told)])
 
@@ -103,6 +107,7 @@ def _bin_problems(root: Root) -> Iterator[Problem]:
     found = _kinds(root.bin, "bin/")
     expected = dict.fromkeys(("bin/caddy-server", *(f"bin/{source.name}" for source in (START, CADDYFILE))), REGULAR)
     yield from (one._replace(remedy=_to_remove(one)) for one in misplaced(found, expected))
+    yield from programs(root)
     for source in (START, CADDYFILE):
         if is_file(place := root.bin / source.name) and place.read_bytes() != source.read_bytes():
             yield Problem(Rule.LAYOUT, f"bin/{place.name}", f"is not the checkout's caddy/{source.name}")
@@ -121,7 +126,7 @@ def _verify(args: argparse.Namespace, settings: Config, approved: Approved) -> V
             timeout = positive("FETCH_TIMEOUT", args.fetch_timeout)
             return Verified(*verify_url(args.url, approved, Root(args.root).live, timeout, progress.show))
         with opened_to_read(args.root) as root:
-            return verify_root(root, settings, approved, progress.show)
+            return verify_root(root, settings, approved, args.allowed_signers, progress.show)
     finally:
         progress.clear()
 
@@ -132,6 +137,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--root", type=Path, required=True, help="the shared folder")
     parser.add_argument("--url", default="", help="a server's index URL, to examine what it sends")
     parser.add_argument("--fetch-timeout", default="3600", help="seconds that all requests may take")
+    parser.add_argument("--allowed-signers", type=Path, default=Path(), help="who may have signed, if it is there")
     args = parser.parse_args(argv)
     settings, wanted = read_approved()
     approved = Approved(wanted, settings.denied)
