@@ -6,7 +6,6 @@ import fcntl
 import hashlib
 import os
 import re
-import shutil
 import signal
 import socket
 import subprocess
@@ -19,6 +18,7 @@ import pytest
 from approved import approve
 from conftest import Checkout
 from distributions import wheel
+from strace import NO_LOCKS, failing
 from upstream import Upstream
 
 from scripts import CODE, owner
@@ -70,17 +70,6 @@ def approved(checkout: Checkout, upstream: Upstream) -> Checkout:
     upstream.add(ALPHA)
     approve(ALPHA)
     return checkout
-
-
-def without_locks() -> tuple[str, ...]:
-    """Return what to put before a command so that it runs as on a mount without locks."""
-    found = shutil.which("strace")
-    if not found or subprocess.run((found, "--output=/dev/null", "true"), check=False, capture_output=True).returncode:
-        pytest.skip("no strace here, which makes flock fail as it does on a mount without locks")
-    return (
-        *(found, "--follow-forks", "--seccomp-bpf", "--quiet=all", "--output=/dev/null"),
-        *("--trace=flock", "--inject=flock:error=ENOLCK"),
-    )
 
 
 def start(*command: str | Path) -> subprocess.Popen[str]:
@@ -196,7 +185,7 @@ def test_the_lock_of_one_machine_says_nothing_of_another(folder: Path) -> None:
 
 
 def test_a_lock_says_nothing_of_who_got_none(folder: Path) -> None:
-    with holding(folder, without_locks()) as first:
+    with holding(folder, failing(NO_LOCKS)) as first:
         text = (folder / ".owner").read_text()
         assert text.splitlines()[1] == "machine -"
         with start(sys.executable, "-c", HOLD, folder) as second:
@@ -209,7 +198,7 @@ def test_a_lock_says_nothing_of_who_got_none(folder: Path) -> None:
 
 
 def test_without_locks_a_second_run_waits_too(approved: Checkout) -> None:
-    before = without_locks()
+    before = failing(NO_LOCKS)
     with holding(approved.root, before) as first:
         who = (approved.root / ".owner").read_text().splitlines()[0]
         with second_run(approved, before) as second:
@@ -222,7 +211,7 @@ def test_without_locks_a_second_run_waits_too(approved: Checkout) -> None:
 
 
 def test_without_locks_who_gave_no_sign_for_five_minutes_is_replaced(folder: Path) -> None:
-    before = without_locks()
+    before = failing(NO_LOCKS)
     who = killed(folder, before)
     age(folder / ".owner", 200)
     with start(*before, sys.executable, "-c", HOLD, folder) as process:
@@ -233,7 +222,7 @@ def test_without_locks_who_gave_no_sign_for_five_minutes_is_replaced(folder: Pat
 
 @pytest.mark.parametrize("dead", [True, False], ids=["with a dead owner", "with none"])
 def test_of_many_at_once_one_works_at_a_time(folder: Path, tmp_path: Path, dead: bool) -> None:
-    before = without_locks()
+    before = failing(NO_LOCKS)
     if dead:
         (folder / ".owner").write_text(NOTE)
         age(folder / ".owner")
@@ -353,7 +342,7 @@ def test_a_run_whose_file_is_gone_is_refused(folder: Path) -> None:
 
 
 def test_a_run_that_was_stopped_and_replaced_is_refused(folder: Path) -> None:
-    before = without_locks()
+    before = failing(NO_LOCKS)
     with holding(folder, before) as first:
         pid = int((folder / ".owner").read_text().split()[1])
         os.kill(pid, signal.SIGSTOP)
