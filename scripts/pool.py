@@ -10,6 +10,7 @@ from __future__ import annotations
 import itertools
 import os
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from scripts.manifest import Fact, Manifest, is_right, read
@@ -41,6 +42,15 @@ def make_way(root: Root, place: Path) -> None:
     """Move what stands in the way of a file, since it is not what the lock approves."""
     if _is_taken(place):
         _move_to_retired(place, _beside(root.retired / place.name))
+
+
+def keep_a_day(root: Root, place: Path) -> None:
+    """Keep what is about to be replaced under a second name, where the file system can: somebody may be running it."""
+    if is_file(place):
+        with suppress(OSError):
+            old = _beside(root.retired / place.name)
+            old.hardlink_to(place)
+            os.utime(old)
 
 
 def _move_to_retired(path: Path, place: Path) -> None:

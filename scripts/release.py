@@ -14,7 +14,7 @@ import itertools
 import os
 import shutil
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
 
@@ -30,7 +30,7 @@ POOL = "../../packages"
 # What is in a release's folder beside the pages that its manifest lists.
 OWN = frozenset({ID_FILE, LINK, manifest.FILE, manifest.SIGNATURE})
 # Somebody may still be reading what stopped being live; NFS v3 answers a reader of a deleted file with ESTALE.
-GRACE = timedelta(days=1)
+GRACE = 24 * 60 * 60.0  # seconds
 
 
 class Counts(NamedTuple):
@@ -137,11 +137,12 @@ def _prune(root: Root, keep: int) -> None:
 
     What a killed run left of a release, and downloads that no lock names any more, were never seen by a reader.
     """
+    now = root.now()
     for release in root.all_releases[:-keep]:
-        if release != root.live and _is_past(release):
+        if release != root.live and _is_past(release, now):
             # Half a release must not look like one, if we are killed here.
             release.rename(release.with_name(f".{release.name}.old"))
-    old = [path for path in sorted(root.retired.iterdir()) if _is_past(path) and not is_silly(path)]
+    old = [path for path in sorted(root.retired.iterdir()) if _is_past(path, now) and not is_silly(path)]
     needed = pool.kept(root) if old else {}
     for path in old:
         # A sidecar is written anew when its file comes back.
@@ -157,9 +158,9 @@ def _is_same(one: Path, other: Path) -> bool:
     return is_file(other) and filecmp.cmp(one, other, shallow=False)
 
 
-def _is_past(path: Path) -> bool:
+def _is_past(path: Path, now: float) -> bool:
     """Whether a day has passed since a release stopped being live, or a file left the pool: then it was touched."""
-    return datetime.now(UTC) - datetime.fromtimestamp(path.lstat().st_mtime, UTC) > GRACE
+    return now - path.lstat().st_mtime > GRACE
 
 
 def is_damaged(release: Path) -> bool:

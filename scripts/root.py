@@ -90,6 +90,11 @@ class Root(NamedTuple):
         found = (path for path in self.releases.glob("*") if is_folder(path))
         return sorted(path for path in found if release_time(path))
 
+    def now(self) -> float:
+        """Return the time of the file server, in seconds since 1970, as files have it; our own clock may differ."""
+        os.utime(self.path / _MARKER)
+        return (self.path / _MARKER).stat().st_mtime
+
     def refuse_if_taken(self) -> None:
         """Raise SystemExit where another run thought this one dead and took the folder over; nothing if only read."""
         if self.owner:

@@ -8,7 +8,7 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
-from scripts import CODE
+from scripts import CODE, pool
 from scripts.manifest import Fact, fact_of
 from scripts.root import Root, is_file, write_synced
 
@@ -40,4 +40,5 @@ def put(root: Root, sources: Mapping[str, Path]) -> None:
     for name, source in sources.items():
         place, executable = root.bin / name, name != CADDYFILE.name
         if not _is_staged(source, place) or (executable and not os.access(place, os.X_OK)):
+            pool.keep_a_day(root, place)
             write_synced(place, source.read_bytes(), executable=executable)

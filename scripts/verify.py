@@ -125,7 +125,8 @@ def _verify(args: argparse.Namespace, settings: Config, approved: Approved) -> V
     try:
         if args.url:
             timeout = positive("FETCH_TIMEOUT", args.fetch_timeout)
-            return Verified(*verify_url(args.url, approved, Root(args.root).live, timeout, progress.show))
+            live, allowed = Root(args.root).live, args.allowed_signers
+            return Verified(*verify_url(args.url, approved, live, allowed, timeout, progress.show))
         with opened_to_read(args.root) as root:
             return verify_root(root, settings, approved, args.allowed_signers, progress.show)
     finally:

@@ -53,6 +53,24 @@ def listed(live: Path, files: Mapping[str, str]) -> Iterator[Problem]:
     yield from (Problem(Rule.RELEASE, manifest.FILE, f"lists another {path}") for path in wrong)
 
 
+def sent(folder: Path, release: str, allowed: Path) -> Iterator[Problem]:
+    """Compare what a server sent, which is in a folder, with the manifest that it sent, and ask who signed that."""
+    if not is_file(folder / manifest.FILE):  # the server's answer is told
+        return
+    try:
+        made = manifest.parse((folder / manifest.FILE).read_bytes())
+        verified(folder, allowed)
+    except ValueError as error:
+        yield Problem(Rule.RELEASE, manifest.FILE, str(error).removeprefix(f"{folder}/{manifest.FILE}: "))
+        return
+    if made.release != release:
+        yield Problem(Rule.RELEASE, manifest.FILE, f"is of the release {made.release}")
+        return
+    for path, fact in made.pages.items():
+        if is_file(folder / path) and not is_right(folder / path, fact):
+            yield Problem(Rule.RELEASE, path, "is not what the manifest lists")
+
+
 def programs(root: Root) -> Iterator[Problem]:
     """Compare what serves the index with what the newest release was made with."""
     newest = max(root.all_releases, key=manifest.generation_of)

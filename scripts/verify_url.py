@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
+from scripts import manifest
 from scripts.conformance import Show, examine
 from scripts.conformance_facts import Approved, sha256_in
 from scripts.conformance_pages import different
@@ -25,9 +26,10 @@ from scripts.facts import Json
 from scripts.held import PACKAGES, Held, hold, wrong_sidecars
 from scripts.pip_environment import environment_of_server
 from scripts.problem import Problem, Rule
-from scripts.release import ID_FILE
+from scripts.release import ID_FILE, OWN
 from scripts.root import release_time
 from scripts.upstream import Upstream, UpstreamError, reason_of, until, without_password
+from scripts.verify_manifest import sent
 from scripts.verify_server import (
     HTML,
     JSON,
@@ -76,7 +78,7 @@ class _Visit:
             place = self.folder / path
             place.parent.mkdir(parents=True, exist_ok=True)
             place.write_bytes(answer.body)
-        return list(page_problems(below, answer, types, asked, has_etag_file=path != ID_FILE))
+        return list(page_problems(below, answer, types, asked, has_etag_file=path not in OWN))
 
     def pages(self, paths: Iterable[str]) -> None:
         """Fetch pages, several at once."""
@@ -201,8 +203,9 @@ def _is_current(release: str, live: Path | None) -> Iterator[Problem]:
         yield Problem(Rule.RELEASE, "", fact, "look for a cache in between, or a copy that was not updated")
 
 
-def _visit(visit: _Visit, approved: Approved, release: str) -> None:
-    visit.pages(pages(approved.names, ()) - {_NOT_SENT} | {ID_FILE})
+def _visit(visit: _Visit, approved: Approved, release: str, allowed: Path) -> None:
+    own = {ID_FILE, manifest.FILE, *([manifest.SIGNATURE] if allowed.is_file() else [])}
+    visit.pages(pages(approved.names, ()) - {_NOT_SENT} | own)
     listed = visit.listed(approved.names)
     visit.pages(f"provenance/{name}.json" for name, file in listed.items() if "provenance" in file)
     held, sidecars = visit.files(listed, {pin.sha256 for pin in approved.wanted})
@@ -212,11 +215,13 @@ def _visit(visit: _Visit, approved: Approved, release: str) -> None:
     visit.problems += probe(visit.server, approved.names, held)
 
 
-def verify_url(url: str, approved: Approved, live: Path | None, timeout: int, show: Show) -> tuple[str, str, list[str]]:
+def verify_url(
+    url: str, approved: Approved, live: Path | None, allowed: Path, timeout: int, show: Show
+) -> tuple[str, str, list[str]]:
     """Examine what a server sends; returns its address, the release's id and the sentences of all problems.
 
-    live is the release that should be served, timeout the seconds that all requests may take. Raises SystemExit where
-    the server cannot be examined.
+    live is the release that should be served, allowed says who may have signed it, if it is there, and timeout is the
+    seconds that all requests may take. Raises SystemExit where the server cannot be examined.
     """
     top, deadline = _top(url), time.monotonic() + timeout
     server = Server(top, Upstream(environment_of_server(top), deadline))
@@ -226,7 +231,8 @@ def verify_url(url: str, approved: Approved, live: Path | None, timeout: int, sh
     with tempfile.TemporaryDirectory() as folder:
         visit = _Visit(server, Path(folder), deadline, show, problems)
         try:
-            _visit(visit, approved, release)
+            _visit(visit, approved, release, allowed)
+            visit.problems += () if visit.problems else sent(visit.folder, release, allowed)
             if live and not visit.problems:
                 visit.problems += different(visit.folder, live, "is not the page that PYPI_ROOT has")
         except (TimeoutError, UpstreamError) as error:

@@ -7,11 +7,13 @@ import json
 import os
 import re
 import shutil
+import sys
 import threading
 import time
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from functools import partial
 from pathlib import Path
+from typing import Self
 
 import pytest
 from approved import approve
@@ -634,3 +636,32 @@ def test_a_wheel_that_a_planted_release_knows_is_no_sounder_for_that(checkout: C
     assert "holds '../escaped.py', which leads out of the folder that it is unpacked into" in str(caught.value)
     assert live(checkout) == release
     assert not (checkout.root / "packages" / evil.filename).exists()
+
+
+def test_a_server_that_is_replaced_stays_for_a_day_for_those_who_run_it(checkout: Checkout) -> None:
+    """On NFS v3 a program whose file is deleted ends."""
+    publish(checkout, ALPHA)
+    before = (checkout.root / "bin" / "caddy-server").stat().st_ino
+    checkout.index(f"--caddy={sys.executable}")
+    old = checkout.root / "retired" / "caddy-server.1"
+    assert old.stat().st_ino == before != (checkout.root / "bin" / "caddy-server").stat().st_ino
+    age(checkout, 2)
+    checkout.index(f"--caddy={sys.executable}")
+    assert not old.exists()
+
+
+def test_a_day_is_one_of_the_file_server_s(checkout: Checkout, monkeypatch: pytest.MonkeyPatch) -> None:
+    """This machine's clock may be a day ahead of the one that gives files their times."""
+
+    class Ahead(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> Self:
+            return super().now(tz) + timedelta(days=2)
+
+    publish(checkout, ALPHA)
+    (checkout.root / "packages" / "stray").write_text("x")
+    checkout.index()
+    for module in ("publish", "release", "pool"):
+        monkeypatch.setattr(f"scripts.{module}.datetime", Ahead, raising=False)
+    checkout.index()
+    assert tree(checkout.root / "retired") == {"stray": b"x"}

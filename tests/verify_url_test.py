@@ -16,8 +16,9 @@ import pytest
 from between import Change, Sent, between
 from project import free_port, served
 from published import ALPHA, GAMMA, Published, publish
+from signers import Signer, make_signer
 
-from scripts import verify
+from scripts import manifest, signature, verify
 from scripts.build import validator
 
 REMEDY = "serve $(PYPI_ROOT) with its own bin/Caddyfile, and let nothing in between change what it sends"
@@ -461,3 +462,33 @@ def test_a_file_name_cannot_leave_the_temporary_folder(
     lines = told(index, change, capsys)
     assert f"simple/gamma/index.json: {hostile}: is not the name of a wheel or sdist" in lines
     assert [path.name for path in tmp_path.rglob("*")] == ["temporary", "deep"]
+
+
+def test_a_server_s_manifest_is_compared_and_its_signature_asked_for(
+    index: Index, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Without PYPI_ROOT's release the manifest is all that there is to compare with."""
+    ours, theirs = make_signer(tmp_path / "keys"), make_signer(tmp_path / "keys", "mallory@example.com")
+    data = (index.published.live / manifest.FILE).read_bytes()
+    signed = signature.sign(data, str(ours.key))
+
+    def with_signature(sent: Sent) -> Sent:
+        return replace(sent, status=200, body=signed).having(Cache_Control="no-cache")
+
+    def told_by(change: Change, signer: Signer) -> list[str]:
+        with between(index.url, lambda sent: change(at(manifest.SIGNATURE, with_signature)(sent))) as url:
+            verify.main([f"--root={tmp_path / 'none'}", f"--url={url}", f"--allowed-signers={signer.allowed}"])
+        lines = capsys.readouterr().err.splitlines()
+        return [line.removeprefix(url.removesuffix("simple/")).removesuffix(f"; {REMEDY}") for line in lines[1:]]
+
+    def same(sent: Sent) -> Sent:
+        return sent
+
+    assert told_by(same, ours)[0].endswith(": 3 projects, 4 files")
+    nobody = f"manifest.jsonl: is signed by nobody that {theirs.allowed} allows (No principal matched)"
+    assert told_by(same, theirs) == [nobody]
+    other = data.replace(b'"generation": 1', b'"generation": 2')
+    fact = "is not what index@example.com signed (Signature verification failed: incorrect signature)"
+    assert told_by(body(manifest.FILE, other), ours) == [f"manifest.jsonl: {fact}"]
+    style = (index.published.live / "style.css").read_bytes() + b"/* */"
+    assert told_by(body("style.css", style), ours) == ["style.css: is not what the manifest lists"]
