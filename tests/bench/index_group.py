@@ -6,13 +6,13 @@ import os
 import shutil
 import sys
 from collections.abc import Iterator, Sequence
-from itertools import count
+from functools import partial
+from itertools import count, pairwise
 from pathlib import Path
 
 from bench import synthetic
 from bench.measure import Medians, run, side_by_side
 from bench.place import Place
-from bench.synthetic import Approval
 from bench.table import Row, row
 
 FILES_EACH = 10
@@ -87,7 +87,7 @@ def _rows_of(pair: Pair, own: dict[str, dict[int, float]], is_largest: bool) -> 
     )
     for kind, (work, ours, theirs, beside, target) in zip(("first", "same", "changed"), works, strict=True):
         runs = 1 if kind == "first" and pair.files >= 50_000 else 3
-        one = row(work, beside, target if is_largest else "", lambda: side_by_side(ours, theirs, runs=runs))
+        one = row(work, beside, target if is_largest else "", partial(side_by_side, ours, theirs, runs=runs))
         yield one
         for who, value in zip(("ours", "theirs"), one.medians or (), strict=False):
             own.setdefault(f"{kind} {who}", {})[pair.files] = value or 0.0
@@ -100,7 +100,7 @@ def _growth(own: dict[str, dict[int, float]], sizes: Sequence[int]) -> Iterator[
     """Compare our own times with each other."""
     smallest, largest = sizes[0], sizes[-1]
     first, same = own.get("first ours", {}), own.get("same ours", {})
-    for small, large in zip(sizes, sizes[1:], strict=False):
+    for small, large in pairwise(sizes):
         if {small, large} <= first.keys():
             medians = Medians(first[large], first[small], 1)
             work, beside = f"first build, {large:,} files", f"our own time at {small:,}"

@@ -9,9 +9,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from project import ALONE, copy_of_project, environment
+
 from bench import measure
 from bench.measure import Run
-from project import ALONE, copy_of_project, environment
 
 # Nobody answers there, so whoever asks an upstream fails.
 NO_UPSTREAM = "http://127.0.0.1:9/simple/"

@@ -19,12 +19,12 @@ from scripts.root import Root, opened
 ONE_TARGET = ("3.12-manylinux_2_28_x86_64",)
 SIX_TARGETS = tuple(f"3.{minor}-{name}" for minor in (11, 12, 13) for name in ("manylinux_2_28_x86_64", "win_amd64"))
 UPLOADED = 1_700_000_000
-# A project needs others of its own neighbourhood, as real ones do: what one client installs does not grow with the index.
+# A project needs others of its own neighbourhood: what one client installs does not grow with the index.
 _NEIGHBOURS = 10
 _PYTHONS = (">=3.8", ">=3.9", "<4,>=3.8")
 _MARKERS = ("", '; python_version >= "3.9"', '; sys_platform == "win32"', '; extra == "all"')
 _LICENSES = ("MIT", "Apache-2.0", "BSD-3-Clause")
-_WORDS = "tools for data that people keep in files and send over a network to other people who read them".split()
+_WORDS = ("tools", "for", "data", "that", "people", "keep", "in", "files", "and", "send", "over", "a", "network")
 
 
 class Approval(NamedTuple):
