@@ -11,22 +11,35 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from bench import index_group
+from bench import (
+    closure_group,
+    fetch_group,
+    index_group,
+    lock_group,
+    review_group,
+    serve_group,
+    wire_group,
+)
 from bench.document import write
 from bench.measure import FailedError
 from bench.place import Place
 from bench.table import Row, line
 
-Curves = dict[str, dict[int, float]]
-GROUPS: Mapping[str, Callable[[Place, Curves], Iterator[Row]]] = {
+GROUPS: Mapping[str, Callable[[Place], Iterator[Row]]] = {
     "index": index_group.rows,
+    "lock": lock_group.rows,
+    "fetch": fetch_group.rows,
+    "serve": serve_group.rows,
+    "wire": wire_group.rows,
+    "closure": closure_group.rows,
+    "review": review_group.rows,
 }
 
 
-def measured(group: str, place: Place, curves: Curves) -> Iterator[Row]:
+def measured(group: str, place: Place) -> Iterator[Row]:
     """Yield a group's rows as they are done; where it cannot even begin, a row says so."""
     try:
-        yield from GROUPS[group](place, curves)
+        yield from GROUPS[group](place)
     except (FailedError, OSError, SystemExit) as error:
         yield Row(group, "", failure=str(error))
 
@@ -55,15 +68,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parser.parse_args(argv)
     groups, sizes = _groups(args.groups), _sizes(args.sizes)
     rows: dict[str, list[Row]] = {}
-    curves: Curves = {}
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
-        place = Place(Path(folder), args.peers.absolute(), args.caddy.absolute(), sizes)
+        place = Place(Path(folder), args.peers.absolute(), args.caddy.absolute(), sizes, {})
         for group in groups:
-            for one in measured(group, place, curves):
+            for one in measured(group, place):
                 rows.setdefault(group, []).append(one)
                 print(line(one), flush=True)
             if groups == list(GROUPS):
-                write(Path("docs"), rows, curves)
+                write(Path("docs"), rows, place.curves)
     return 0
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from bench import synthetic
 from bench.measure import Medians, run, side_by_side
-from bench.place import Place
+from bench.place import Curves, Place
 from bench.table import Row, row
 
 FILES_EACH = 10
@@ -78,7 +78,7 @@ class Pair:
         return self.again()
 
 
-def _rows_of(pair: Pair, own: dict[str, dict[int, float]], is_largest: bool) -> Iterator[Row]:
+def _rows_of(pair: Pair, own: Curves, is_largest: bool) -> Iterator[Row]:
     """Measure one size; own is what we took, by kind of work and number of files, of all sizes so far."""
     works = (
         (f"first build, {pair.files:,} files on disk", pair.first, pair.dumb_first, "dumb-pypi", "≤ 1.5 ×"),
@@ -96,7 +96,7 @@ def _rows_of(pair: Pair, own: dict[str, dict[int, float]], is_largest: bool) -> 
     yield row("peak memory of that first build", "", target, lambda: Medians(peak, None, len(pair.peak_mb)), "MB")
 
 
-def _growth(own: dict[str, dict[int, float]], sizes: Sequence[int]) -> Iterator[Row]:
+def _growth(own: Curves, sizes: Sequence[int]) -> Iterator[Row]:
     """Compare our own times with each other."""
     smallest, largest = sizes[0], sizes[-1]
     first, same = own.get("first ours", {}), own.get("same ours", {})
@@ -110,10 +110,10 @@ def _growth(own: dict[str, dict[int, float]], sizes: Sequence[int]) -> Iterator[
         yield Row(f"nothing changed, {largest:,} files", f"our own time at {smallest:,}", "≤ 1.5 ×", medians)
 
 
-def rows(place: Place, curves: dict[str, dict[int, float]]) -> Iterator[Row]:
-    """Measure every size; curves gets seconds by number of files, for the plot."""
+def rows(place: Place) -> Iterator[Row]:
+    """Measure every size."""
     for size in place.sizes:
         pair = Pair(place, size)
-        yield from _rows_of(pair, curves, is_largest=size == place.sizes[-1])
+        yield from _rows_of(pair, place.curves, is_largest=size == place.sizes[-1])
         shutil.rmtree(place.folder / f"index-{size}")
-    yield from _growth(curves, place.sizes)
+    yield from _growth(place.curves, place.sizes)
