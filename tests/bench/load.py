@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shutil
@@ -20,25 +21,29 @@ from bench.measure import FailedError, run
 CONNECTIONS, SECONDS = 64, 5
 _START_SECONDS = 60
 _PER_SECOND = re.compile(r"^Requests/sec:\s+([0-9.]+)$", re.MULTILINE)
+_BYTES = re.compile(r"^Transfer/sec:\s+([0-9.]+)([KMG]?B)$", re.MULTILINE)
+_MEGABYTES = {"B": 1e-6, "KB": 2**10 / 1e6, "MB": 2**20 / 1e6, "GB": 2**30 / 1e6}
 _SLOWEST = re.compile(r"^\s+99%\s+([0-9.]+)(us|ms|s|m)$", re.MULTILINE)
 _MILLISECONDS = {"us": 0.001, "ms": 1.0, "s": 1000.0, "m": 60_000.0}
 
 
 class Load(NamedTuple):
-    """What a server did under load."""
+    """What a server did under load; mb_per_second, of 10⁶ bytes, also counts answers that the end cut short."""
 
     per_second: float
     p99_ms: float
+    mb_per_second: float
 
 
 def parse(said: str) -> Load:
     """Read what wrk says; raises FailedError where any answer was none."""
     if wrong := re.search(r"Non-2xx or 3xx responses: \d+|Socket errors: .*", said):
         raise FailedError(wrong[0])
-    rate, slowest = _PER_SECOND.search(said), _SLOWEST.search(said)
-    if rate is None or slowest is None:
+    rate, slowest, through = (each.search(said) for each in (_PER_SECOND, _SLOWEST, _BYTES))
+    if rate is None or slowest is None or through is None:
         raise FailedError("wrk tells no rate")
-    return Load(float(rate[1]), float(slowest[1]) * _MILLISECONDS[slowest[2]])
+    milliseconds = float(slowest[1]) * _MILLISECONDS[slowest[2]]
+    return Load(float(rate[1]), milliseconds, float(through[1]) * _MEGABYTES[through[2]])
 
 
 def load(url: str, headers: Mapping[str, str]) -> Load:
@@ -59,6 +64,15 @@ def _answers(url: str) -> bool:
         return False
 
 
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """End a server and what it started."""
+    for sent, patience in ((signal.SIGTERM, 10), (signal.SIGKILL, 10)):
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, sent)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(timeout=patience)
+
+
 @contextmanager
 def server(
     *command: str | Path, url: str, log: Path, env: Mapping[str, str] | None = None, cwd: Path | None = None
@@ -77,9 +91,4 @@ def server(
             time.sleep(0.1)
         yield
     finally:
-        os.killpg(process.pid, signal.SIGTERM)
-        try:
-            process.wait(timeout=10)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+        _end(process)

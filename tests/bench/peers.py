@@ -54,7 +54,7 @@ def installed(place: Place, name: str, *pins: str) -> Path:
         run(sys.executable, "-m", "venv", "--without-pip", path)
         options = ("--quiet", "--only-binary=:all:", "--no-compile")
         command = (sys.executable, "-m", "pip", "--python", path / "bin" / "python", "install", *options, *pins)
-        run(*command, env=pip_environment(), timeout=600)
+        run(*map(str, command), env=pip_environment(), timeout=600)
         (path / "complete").touch()
     return path / "bin"
 
@@ -75,8 +75,9 @@ def _by_project(place: Place, tree: Tree) -> Path:
     return top
 
 
-def _pypiserver(place: Place, tree: Tree, programs: Path, port: int) -> Served:
-    options = ("--interface=127.0.0.1", f"--port={port}", "--disable-fallback", "--server=waitress", tree.wheels)
+def _pypiserver(_: Place, tree: Tree, programs: Path, port: int) -> Served:
+    # It finds waitress by itself.
+    options = ("--interface=127.0.0.1", f"--port={port}", "--disable-fallback", tree.wheels)
     paths = (f"/simple/{tree.project}/", "/simple/", f"/packages/{tree.big_wheel}")
     return Served((programs / "pypi-server", "run", *options), paths)
 
@@ -87,7 +88,7 @@ def _simple_repository(place: Place, tree: Tree, programs: Path, port: int) -> S
     return Served((programs / "simple-repository-server", *options), paths)
 
 
-def _proxpi(place: Place, tree: Tree, programs: Path, port: int) -> Served:
+def _proxpi(_: Place, tree: Tree, programs: Path, port: int) -> Served:
     options = ("--workers=1", "--threads=8", f"--bind=127.0.0.1:{port}", "proxpi.server:app")
     paths = (f"/index/{tree.project}/", "/index/", f"/index/{tree.big_project}/{tree.big_wheel}")
     env = {"PROXPI_INDEX_URL": f"{tree.ours}/simple/", "PROXPI_INDEX_TTL": "3600", "PROXPI_DOWNLOAD_TIMEOUT": "60"}
@@ -120,9 +121,9 @@ def _mirror(ours: str) -> Callable[[str], None]:
 def _devpi(place: Place, tree: Tree, programs: Path, port: int) -> Served:
     data = place.empty("devpi")
     run(programs / "devpi-init", f"--serverdir={data}", "--no-root-pypi")
-    options = (f"--serverdir={data}", "--host=127.0.0.1", f"--port={port}", "--offline-mode")
+    options = (f"--serverdir={data}", "--host=127.0.0.1", f"--port={port}")
     paths = (f"/root/bench/+simple/{tree.project}/", "/root/bench/+simple/", f"<{tree.big_project}>")
-    return Served((programs / "devpi-server", *options[:3]), paths, prepare=_mirror(tree.ours))
+    return Served((programs / "devpi-server", *options), paths, prepare=_mirror(tree.ours))
 
 
 _NGINX = """\

@@ -8,6 +8,7 @@ import urllib.request
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from statistics import median
 from urllib.parse import urljoin
@@ -28,6 +29,7 @@ _PIP = {
     "Accept-Encoding": "gzip, deflate",
 }
 _WORKS = ("project page", f"/simple/ of {_PROJECTS:,} projects, compressed", "50 MB wheel")
+_UNITS = ("req/s", "req/s", "MB/s")
 _TARGETS = ("≥ 0.9 ×", "≥ 5 ×", "≥ 0.95 ×")
 _PEERS = (*peers.PEERS, "nginx")
 
@@ -39,15 +41,15 @@ class _Loads:
     ours: list[Load] = field(default_factory=list)
     theirs: list[Load] = field(default_factory=list)
 
-    def measure(self, url: str, beside: str, *, runs: int = 3) -> Medians:
+    def measure(self, unit: str, url: str, beside: str, *, runs: int = 3) -> Medians:
         """Load both in turn."""
-        return side_by_side(self._of(self.ours, url), self._of(self.theirs, beside), runs=runs)
+        return side_by_side(self._of(self.ours, unit, url), self._of(self.theirs, unit, beside), runs=runs)
 
     @staticmethod
-    def _of(kept: list[Load], url: str) -> Callable[[], float]:
+    def _of(kept: list[Load], unit: str, url: str) -> Callable[[], float]:
         def once() -> float:
             kept.append(load(url, _PIP))
-            return kept[-1].per_second
+            return kept[-1].per_second if unit == "req/s" else kept[-1].mb_per_second
 
         return once
 
@@ -55,7 +57,8 @@ class _Loads:
         """Return the medians of the latencies that 99 of 100 requests were within."""
         if not self.ours or not self.theirs:
             raise FailedError("nothing was measured")
-        return Medians(*(median(one.p99_ms for one in kept) for kept in (self.ours, self.theirs)), len(self.ours))
+        ours, theirs = (median(one.p99_ms for one in kept) for kept in (self.ours, self.theirs))
+        return Medians(ours, theirs, len(self.ours))
 
 
 def _publish(place: Place) -> tuple[Path, Tree]:
@@ -97,13 +100,10 @@ def _beside_bare(tree: Tree, bare: str) -> Iterator[Row]:
     """Ask the bare Caddy for the same pages by their own names: it does not look at Accept."""
     names = ("index.json", "index.json", "")
     beside = "bare caddy file-server"
-    for work, path, name, target in zip(_WORKS, _ours_paths(tree), names, _TARGETS, strict=True):
+    for work, path, name, target, unit in zip(_WORKS, _ours_paths(tree), names, _TARGETS, _UNITS, strict=True):
         loads = _Loads()
-
-        def measure(loads: _Loads = loads, path: str = path, name: str = name) -> Medians:
-            return loads.measure(f"{tree.ours}{path}", f"{bare}{path}{name}")
-
-        yield row(work, beside, target, measure, "req/s")
+        measure = partial(loads.measure, unit, f"{tree.ours}{path}", f"{bare}{path}{name}")
+        yield row(work, beside, target, measure, unit)
         if work == _WORKS[0]:
             yield row(f"{work}, 99th percentile", beside, "≤ 1.1 ×", loads.slowest, "ms")
 
@@ -114,7 +114,7 @@ def _link_in(page: str) -> str:
         links = re.findall(r'href="([^"#]+\.whl)', answer.read().decode())
     if not links:
         raise FailedError(f"no wheel on {page}")
-    return urljoin(page, links[0])
+    return urljoin(page, str(links[0]))
 
 
 def _urls(base: str, served: Served) -> Iterator[str]:
@@ -156,12 +156,9 @@ def _beside_peer(place: Place, tree: Tree, name: str) -> Iterator[Row]:
         yield Row("the three above", name, failure=str(error))
         return
     with stack:
-        for work, path, url in zip(_WORKS, _ours_paths(tree), urls, strict=True):
-
-            def measure(path: str = path, url: str = url) -> Medians:
-                return _Loads().measure(f"{tree.ours}{path}", url, runs=1)
-
-            yield row(work, called, "", measure, "req/s")
+        for work, path, url, unit in zip(_WORKS, _ours_paths(tree), urls, _UNITS, strict=True):
+            measure = partial(_Loads().measure, unit, f"{tree.ours}{path}", url, runs=1)
+            yield row(work, called, "", measure, unit)
 
 
 def rows(place: Place) -> Iterator[Row]:
