@@ -23,7 +23,7 @@ _START_SECONDS = 60
 _PER_SECOND = re.compile(r"^Requests/sec:\s+([0-9.]+)$", re.MULTILINE)
 _BYTES = re.compile(r"^Transfer/sec:\s+([0-9.]+)([KMG]?B)$", re.MULTILINE)
 _MEGABYTES = {"B": 1e-6, "KB": 2**10 / 1e6, "MB": 2**20 / 1e6, "GB": 2**30 / 1e6}
-_SLOWEST = re.compile(r"^\s+99%\s+([0-9.]+)(us|ms|s|m)$", re.MULTILINE)
+_SLOWEST = re.compile(r"^\s+99%\s+([0-9.]+)(us|ms|s|m) *$", re.MULTILINE)
 _MILLISECONDS = {"us": 0.001, "ms": 1.0, "s": 1000.0, "m": 60_000.0}
 
 
