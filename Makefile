@@ -133,4 +133,4 @@ tools: $(TOOLS) ## Upgrade the pinned tools themselves
 
 .PHONY: clean
 clean: ## Remove what make made in this checkout; never locks/ or what is published
-	@rm -rf .venv .mypy_cache .pytest_cache .ruff_cache scripts/__pycache__ tests/__pycache__
+	@rm -rf .venv .mypy_cache .pytest_cache .ruff_cache scripts/__pycache__ tests/__pycache__ tests/bench/__pycache__

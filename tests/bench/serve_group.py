@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import urllib.request
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -16,7 +15,7 @@ from urllib.parse import urljoin
 from project import free_port
 
 from bench import peers, synthetic
-from bench.load import Load, load, server
+from bench.load import Load, load, opened, server
 from bench.measure import FailedError, Medians, side_by_side
 from bench.peers import JSON, Served, Tree
 from bench.place import Place
@@ -110,7 +109,7 @@ def _beside_bare(tree: Tree, bare: str) -> Iterator[Row]:
 
 def _link_in(page: str) -> str:
     """Return the URL of the one wheel on a page, for a server that alone knows where it is."""
-    with urllib.request.urlopen(page, timeout=60) as answer:
+    with opened(page) as answer:
         links = re.findall(r'href="([^"#]+\.whl)', answer.read().decode())
     if not links:
         raise FailedError(f"no wheel on {page}")
@@ -125,7 +124,7 @@ def _urls(base: str, served: Served) -> Iterator[str]:
 
 def _fetch(url: str) -> None:
     """Have a cache filled."""
-    with urllib.request.urlopen(url, timeout=300) as answer:
+    with opened(url) as answer:
         while answer.read(2**20):
             pass
 
