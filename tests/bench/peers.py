@@ -126,8 +126,9 @@ def _devpi(place: Place, tree: Tree, programs: Path, port: int) -> Served:
     return Served((programs / "devpi-server", *options), paths, prepare=_mirror(tree.ours))
 
 
+# As root, nginx would read as somebody who may not enter a temporary folder.
 _NGINX = """\
-daemon off; worker_processes auto; pid nginx.pid; error_log error.log;
+user {user}; daemon off; worker_processes auto; pid nginx.pid; error_log stderr;
 events {{ worker_connections 1024; }}
 http {{
     types {{ text/html html; application/vnd.pypi.simple.v1+json json; }}
@@ -142,7 +143,8 @@ http {{
 
 def _nginx(place: Place, tree: Tree, programs: Path, port: int) -> Served:
     folder = place.empty("nginx")
-    (folder / "nginx.conf").write_text(_NGINX.format(port=port, web=tree.web))
+    user = f"{folder.owner()} {folder.group()}"
+    (folder / "nginx.conf").write_text(_NGINX.format(port=port, web=tree.web, user=user))
     paths = (f"/simple/{tree.project}/", "/simple/", f"/packages/{tree.big_wheel}")
     return Served((programs / "nginx", "-p", folder, "-c", "nginx.conf"), paths)
 
