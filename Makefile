@@ -41,9 +41,11 @@ SINCE ?=#                       the release that the other side has: `make bundl
 URL ?=#                         the server that `make verify` asks; default: PYPI_ROOT is read
 REVIEW ?= review.md#        what `make comment` writes
 PROPOSAL ?= proposal#       the folder that `make propose` takes from
+BENCH ?=#                   groups that `make bench` measures, such as index,serve; default: all, and docs/ is written
+BENCH_SIZES ?= 1000,10000,100000# numbers of files that it measures `make index` with
 CADDY ?= $(VENV)/bin/caddy#     your own binary, in place of the pinned wheel
 export PYPI_ROOT LISTEN UPSTREAM PACKAGE KEEP FETCH_TIMEOUT BASE FORMAT STRICT URL REVIEW PROPOSAL CADDY TESTS
-export TO FORCE SIGNING_KEY ALLOWED_SIGNERS BUNDLE SINCE
+export TO FORCE SIGNING_KEY ALLOWED_SIGNERS BUNDLE SINCE BENCH BENCH_SIZES
 
 RUN = $(VENV)/bin/python -m scripts
 TOOLS := $(VENV)/tools.txt
@@ -135,6 +137,10 @@ propose: $(TOOLS) ## In CI: open or renew a pull request with the locks/ and the
 test: $(TEST_TOOLS) $(CADDY) ## Run the tests but the slow ones; the few marked live use the configured registry
 	@$(VENV)/bin/python -m pytest --numprocesses=auto -m "$$TESTS"
 
+.PHONY: bench
+bench: $(TEST_TOOLS) $(CADDY) ## Measure this project beside what it stands in for; writes docs/benchmarks.md
+	@PYTHONPATH=.:tests $(VENV)/bin/python -m bench --groups="$$BENCH" --sizes="$$BENCH_SIZES" --caddy="$$CADDY" --peers=$(VENV)/bench
+
 .PHONY: screenshots
 screenshots: $(TEST_TOOLS) $(CADDY) ## Take the pictures in docs/ of what PYPI_ROOT publishes, with Chromium
 	@$(VENV)/bin/python tests/screenshots.py --root="$$PYPI_ROOT" --caddy="$$CADDY"
@@ -151,4 +157,4 @@ tools: $(TOOLS) ## Upgrade the pinned tools themselves
 
 .PHONY: clean
 clean: ## Remove what make made in this checkout; never locks/ or what is published
-	@rm -rf .venv .mypy_cache .pytest_cache .ruff_cache scripts/__pycache__ tests/__pycache__
+	@rm -rf .venv .mypy_cache .pytest_cache .ruff_cache scripts/__pycache__ tests/__pycache__ tests/bench/__pycache__

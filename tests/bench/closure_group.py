@@ -1,0 +1,78 @@
+"""The closure check of `make index`, by its own clock: whether its time follows the number of files."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from project import ALONE, CODE, environment
+
+from bench import synthetic
+from bench.measure import FailedError, Medians, run, side_by_side
+from bench.place import NO_UPSTREAM, Place
+from bench.table import Row, row
+
+SIZES = (1_000, 5_000)
+_FILES_EACH = 10
+# The check is a part of a run; how long that part takes only the run itself can tell.
+_TIMED = """
+import sys, time
+from scripts import index, judge
+spent = []
+def timed(work):
+    def run(*arguments):
+        started = time.perf_counter()
+        try:
+            return work(*arguments)
+        finally:
+            spent.append(time.perf_counter() - started)
+    return run
+index.Check, judge.closure_findings = timed(index.Check), timed(judge.closure_findings)
+status = index.main(sys.argv[1:])
+if len(spent) == 2:
+    print(f"the check took {sum(spent)}")
+sys.exit(status)
+"""
+
+
+def _publish(place: Place, files: int) -> tuple[Path, Path]:
+    """Publish so many files for six targets; returns checkout and shared folder."""
+    checkout = place.checkout(f"closure-{files}")
+    root, wheels = checkout / "shared", checkout / "wheels"
+    approvals = synthetic.save(synthetic.versions(files // _FILES_EACH, _FILES_EACH), wheels)
+    synthetic.approve(checkout, approvals, synthetic.SIX_TARGETS)
+    synthetic.hold(root, sorted(wheels.iterdir()))
+    place.make(checkout, "index", root)
+    return checkout, root
+
+
+def _check(place: Place, checkout: Path, root: Path) -> float:
+    """Run `make index` again, and return the seconds of its closure check."""
+    command = (sys.executable, "-c", _TIMED, f"--root={root}", f"--upstream={NO_UPSTREAM}", f"--caddy={place.caddy}")
+    said = run(*command, cwd=checkout, env=environment(**ALONE, PYTHONPATH=str(CODE), PIP_CONFIG_FILE=os.devnull))
+    times = [line.rpartition(" ")[2] for line in said.output.splitlines() if line.startswith("the check took")]
+    if not times:
+        raise FailedError("make index had no closure check")
+    return float(times[0])
+
+
+def rows(place: Place) -> Iterator[Row]:
+    """Measure two sizes, and compare them."""
+    own: dict[int, float] = {}
+    for files in SIZES:
+        checkout, root = _publish(place, files)
+        target = "≤ 10 s" if files == SIZES[-1] else ""
+
+        def measure(checkout: Path = checkout, root: Path = root) -> Medians:
+            return side_by_side(lambda: _check(place, checkout, root))
+
+        one = row(f"closure check, {files:,} files, 6 targets", "", target, measure)
+        yield one
+        if one.medians:
+            own[files] = one.medians.ours
+    if len(own) == len(SIZES):
+        small, large = SIZES
+        medians = Medians(own[large], own[small], 1)
+        yield Row(f"closure check, {large:,} files", f"our own time at {small:,}", f"≤ {large / small:g} ×", medians)

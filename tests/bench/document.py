@@ -1,0 +1,60 @@
+"""Rows and curves -> docs/benchmarks.md, docs/benchmarks.svg."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+
+from bench.plot import Curve, svg
+from bench.table import Row, markdown
+
+TITLES = {
+    "index": "`make index`",
+    "lock": "`make lock`",
+    "fetch": "Fetching what a lock names",
+    "serve": "Serving",
+    "wire": "Bytes over the wire",
+    "closure": "Closure",
+    "review": "`make review`",
+}
+_CURVES = {"first": "first build", "same": "nothing changed", "changed": "10 files changed"}
+_WHO = {"ours": "make index", "theirs": "dumb-pypi"}
+
+
+def _named(name: str) -> str:
+    kind, _, who = name.partition(" ")
+    return f"{_CURVES[kind]}, {_WHO[who]}"
+
+
+def machine() -> str:
+    """Return what was measured with: the day, processors, Python and the versions of what stands beside."""
+    peers = ", ".join(f"{name} {version(name)}" for name in ("dumb-pypi", "pip", "pip-tools", "uv"))
+    day = f"{datetime.now(UTC):%Y-%m-%d}"
+    return f"{day}, {os.cpu_count()} cores, {platform.system()}, CPython {platform.python_version()}, {peers}"
+
+
+def text(rows: Mapping[str, Sequence[Row]], made_with: str, *, has_plot: bool) -> str:
+    """Return the document."""
+    parts = [
+        "# Benchmarks\n\n",
+        "Written by `make bench`, which measures in turn, ours and theirs, and takes the median of the runs.\n"
+        "A ratio is ours divided by theirs.\n\n",
+        f"{made_with}.\n",
+    ]
+    for group, found in rows.items():
+        parts.append(f"\n## {TITLES[group]}\n\n{markdown(found)}")
+        if group == "index" and has_plot:
+            parts.append("\n![Seconds over the number of files](benchmarks.svg)\n")
+    return "".join(parts)
+
+
+def write(folder: Path, rows: Mapping[str, Sequence[Row]], curves: Mapping[str, Curve]) -> None:
+    """Write both files."""
+    if curves:
+        named = {_named(name): curve for name, curve in curves.items()}
+        (folder / "benchmarks.svg").write_text(svg(named), encoding="utf-8")
+    (folder / "benchmarks.md").write_text(text(rows, machine(), has_plot=bool(curves)), encoding="utf-8")

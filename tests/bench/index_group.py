@@ -1,0 +1,119 @@
+"""`make index` beside dumb-pypi: a first build of files that are on disk, nothing changed, one project changed."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Iterator, Sequence
+from functools import partial
+from itertools import count, pairwise
+from pathlib import Path
+
+from bench import synthetic
+from bench.measure import Medians, run, side_by_side
+from bench.place import Curves, Place
+from bench.table import Row, row
+
+FILES_EACH = 10
+
+
+class Pair:
+    """So many files, published by us and rendered by dumb-pypi, whose list of the time before is kept."""
+
+    def __init__(self, place: Place, files: int) -> None:
+        self._place, self.files = place, files
+        self._folder = place.empty(f"index-{files}")
+        self._checkout = place.checkout(f"index-{files}/checkout")
+        self._wheels = self._folder / "wheels"
+        self._approvals = synthetic.save(synthetic.versions(files // FILES_EACH, FILES_EACH), self._wheels)
+        synthetic.approve(self._checkout, self._approvals)
+        self._root, self._html = self._folder / "shared", self._folder / "dumb-pypi"
+        self._list = synthetic.package_list(self._approvals, self._folder / "list.json")
+        self._changes = count(2)
+        self.peak_mb: list[float] = []
+
+    def first(self) -> float:
+        """Publish to an empty folder, the files being on disk."""
+        shutil.rmtree(self._root, ignore_errors=True)
+        synthetic.hold(self._root, sorted(self._wheels.iterdir()))
+        done = self._place.make(self._checkout, "index", self._root)
+        self.peak_mb.append(done.peak_mb)
+        return done.seconds
+
+    def again(self) -> float:
+        """Run with what is published already, or changed as little as was approved since."""
+        return self._place.make(self._checkout, "index", self._root).seconds
+
+    def change(self) -> None:
+        """Approve, in place of the first project's files, others that are on disk."""
+        wanted = synthetic.versions(1, FILES_EACH, major=next(self._changes))
+        folder = self._place.empty(f"index-{self.files}/changed")
+        self._approvals = [*synthetic.save(wanted, folder), *self._approvals[FILES_EACH:]]
+        synthetic.approve(self._checkout, self._approvals)
+        synthetic.hold(self._root, sorted(folder.iterdir()))
+
+    def _dumb_pypi(self, packages: Path, *more: str) -> float:
+        command = (
+            *(sys.executable, "-W", "ignore", "-m", "dumb_pypi.main", f"--package-list-json={packages}", *more),
+            *(f"--output-dir={self._html}", "--packages-url=../../packages/", "--no-generate-timestamp"),
+            "--no-per-release-json",
+        )
+        return run(*command, env=os.environ | {"PYTHONUTF8": "1"}).seconds
+
+    def dumb_first(self) -> float:
+        """Render everything from a list that is ready."""
+        shutil.rmtree(self._html, ignore_errors=True)
+        return self._dumb_pypi(self._list)
+
+    def dumb_again(self) -> float:
+        """Render what is not as in the list of the time before."""
+        before = self._list.rename(self._list.with_name("before.json"))
+        synthetic.package_list(self._approvals, self._list)
+        return self._dumb_pypi(self._list, f"--previous-package-list-json={before}")
+
+    def changed(self) -> float:
+        """Change a project, and publish."""
+        self.change()
+        return self.again()
+
+
+def _rows_of(pair: Pair, own: Curves, is_largest: bool) -> Iterator[Row]:
+    """Measure one size; own is what we took, by kind of work and number of files, of all sizes so far."""
+    works = (
+        (f"first build, {pair.files:,} files on disk", pair.first, pair.dumb_first, "dumb-pypi", "≤ 1.5 ×"),
+        (f"nothing changed, {pair.files:,} files", pair.again, pair.dumb_again, "dumb-pypi incremental", "≤ 0.2 ×"),
+        (f"10 files changed of {pair.files:,}", pair.changed, pair.dumb_again, "dumb-pypi incremental", "≤ 0.2 ×"),
+    )
+    for kind, (work, ours, theirs, beside, target) in zip(("first", "same", "changed"), works, strict=True):
+        runs = 1 if kind == "first" and pair.files >= 50_000 else 3
+        one = row(work, beside, target if is_largest else "", partial(side_by_side, ours, theirs, runs=runs))
+        yield one
+        for who, value in zip(("ours", "theirs"), one.medians or (), strict=False):
+            own.setdefault(f"{kind} {who}", {})[pair.files] = value or 0.0
+    peak = max(pair.peak_mb, default=0.0)
+    target = "≤ 400 MB" if is_largest else ""
+    yield row("peak memory of that first build", "", target, lambda: Medians(peak, None, len(pair.peak_mb)), "MB")
+
+
+def _growth(own: Curves, sizes: Sequence[int]) -> Iterator[Row]:
+    """Compare our own times with each other."""
+    smallest, largest = sizes[0], sizes[-1]
+    first, same = own.get("first ours", {}), own.get("same ours", {})
+    for small, large in pairwise(sizes):
+        if {small, large} <= first.keys():
+            medians = Medians(first[large], first[small], 1)
+            work, beside = f"first build, {large:,} files", f"our own time at {small:,}"
+            yield Row(work, beside, f"≤ {large / small:g} ×", medians)
+    if smallest != largest and {smallest, largest} <= same.keys():
+        medians = Medians(same[largest], same[smallest], 1)
+        yield Row(f"nothing changed, {largest:,} files", f"our own time at {smallest:,}", "≤ 1.5 ×", medians)
+
+
+def rows(place: Place) -> Iterator[Row]:
+    """Measure every size."""
+    for size in place.sizes:
+        pair = Pair(place, size)
+        yield from _rows_of(pair, place.curves, is_largest=size == place.sizes[-1])
+        shutil.rmtree(place.folder / f"index-{size}")
+    yield from _growth(place.curves, place.sizes)

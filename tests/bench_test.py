@@ -1,0 +1,186 @@
+"""`make bench`: what it measures with is sound, and what it says of numbers is right. No time is measured here."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from pathlib import Path
+
+import pytest
+from bench import document, load, plot, synthetic
+from bench.__main__ import GROUPS, main
+from bench.load import Load
+from bench.measure import FailedError, Medians, run, side_by_side
+from bench.table import Row, line, row
+from conftest import Checkout
+
+from scripts import verify
+
+_SAID = """\
+Running 5s test @ http://127.0.0.1:8000/
+  Latency Distribution
+     50%    1.46s{space}
+     99%    {slowest}
+  42 requests in 5.47s, 2.65GB read
+{more}Requests/sec:      7.67
+Transfer/sec:    500.00MB
+"""
+
+
+def test_synthetic_wheels_are_published_and_verified(checkout: Checkout) -> None:
+    wheels = checkout.path / "wheels"
+    approvals = synthetic.save(synthetic.versions(3, 10), wheels)
+    synthetic.approve(checkout.path, approvals, synthetic.SIX_TARGETS, "closure: error\n")
+    synthetic.hold(checkout.root, sorted(wheels.iterdir()))
+    assert checkout.index() == 0
+    assert verify.main([f"--root={checkout.root}"]) == 0
+    assert checkout.upstream.requests == []
+    assert len(list(wheels.iterdir())) == len(list((checkout.root / "packages").glob("*.whl"))) == 30
+
+
+def test_synthetic_wheels_are_the_same_each_time_and_need_each_other() -> None:
+    made = [synthetic.make(project, version) for project, version in synthetic.versions(20, 2)]
+    assert made == [synthetic.make(project, version) for project, version in synthetic.versions(20, 2)]
+    needs = re.findall(rb"Requires-Dist: project-0000(\d\d)>=1\.0", b"".join(one.metadata for one in made))
+    assert len(needs) > 20
+    assert max(len(one.data) for one in made) < 2_000
+    assert len(synthetic.make(0, "1.0", padding=10_000).data) > 10_000
+
+
+def test_the_list_for_dumb_pypi_says_what_the_release_says(checkout: Checkout) -> None:
+    approvals = synthetic.save(synthetic.versions(2, 2), checkout.path / "wheels")
+    synthetic.approve(checkout.path, approvals)
+    synthetic.hold(checkout.root, sorted((checkout.path / "wheels").iterdir()))
+    checkout.index()
+    path = synthetic.package_list(approvals, checkout.path / "list.json")
+    theirs = [json.loads(text) for text in path.read_text().splitlines()]
+    ours = [json.loads(text) for text in (checkout.root / "web" / "files.jsonl").read_text().splitlines()]
+    told = ("filename", "hash", "requires_python")
+    assert [[one[key] for key in told] for one in theirs] == [[one[key] for key in told] for one in ours]
+    assert [one["requires_dist"] for one in theirs] == [one.get("requires_dist", []) for one in ours]
+
+
+def test_ours_and_theirs_are_measured_in_turn() -> None:
+    order: list[str] = []
+    ours, theirs = iter([1.0, 9.0, 2.0]), iter([4.0, 5.0, 60.0])
+
+    def measure(who: str) -> float:
+        order.append(who)
+        return next(ours if who == "ours" else theirs)
+
+    medians = side_by_side(lambda: measure("ours"), lambda: measure("theirs"))
+    assert (medians, order) == (Medians(2.0, 5.0, 3), ["ours", "theirs"] * 3)
+    assert side_by_side(lambda: 3.0, runs=5, budget=0) == Medians(3.0, None, 1)
+
+
+def test_a_command_is_measured_by_what_it_takes_itself() -> None:
+    ballast = bytearray(200 * 2**20)
+    small = run(sys.executable, "-c", "print('a line')")
+    large = run(sys.executable, "-c", f"x = bytearray({150 * 2**20}); print('two'); print('lines')")
+    assert len(ballast) > small.peak_mb * 2**20
+    assert large.peak_mb > small.peak_mb + 140
+    assert (small.output.strip(), large.output.strip()) == ("a line", "two\nlines")
+    assert small.seconds > 0
+
+
+def test_a_command_that_fails_or_takes_too_long_says_so() -> None:
+    name = Path(sys.executable).name
+    with pytest.raises(FailedError, match=f"^{name} failed: no such thing$"):
+        run(sys.executable, "-c", "import sys; sys.exit('first\\nno such thing')")
+    with pytest.raises(FailedError, match=f"^{name} took more than 0 s$"):
+        run(sys.executable, "-c", "import time; time.sleep(600)", timeout=0.2)
+
+
+@pytest.mark.parametrize(
+    ("target", "medians", "met"),
+    [
+        ("≤ 0.2 ×", Medians(1, 5, 3), True),
+        ("≤ 0.2 ×", Medians(1.1, 5, 3), False),
+        ("≥ 0.9 ×", Medians(9, 10, 3), True),
+        ("≥ 0.9 ×", Medians(8.9, 10, 3), False),
+        ("≤ 10 s", Medians(10, None, 1), True),
+        ("≤ 10 s", Medians(10.1, 1000, 1), False),
+        ("≤ 0.2 ×", Medians(1, None, 3), None),
+        ("≤ 0.2 ×", None, None),
+        ("", Medians(1, 5, 3), None),
+    ],
+)
+def test_a_target_is_met_or_not(target: str, medians: Medians | None, met: bool | None) -> None:
+    assert Row("work", "peer", target, medians).is_met is met
+
+
+def test_a_row_that_cannot_be_measured_tells_why() -> None:
+    def fail() -> Medians:
+        raise FailedError("wrk is not installed")
+
+    one = row("project page", "nginx", "≥ 1 ×", fail)
+    assert line(one) == "project page | nginx | — | — | — | target ≥ 1 × | not measured: wrk is not installed"
+
+
+def test_the_document_is_a_table_for_each_group() -> None:
+    rows = {
+        "index": [
+            Row("first build", "dumb-pypi", "≤ 1.5 ×", Medians(1234.5, 1000.0, 1)),
+            Row("peak memory", "", "≤ 400 MB", Medians(401.2, None, 3), unit="MB"),
+        ],
+        "serve": [Row("the three above", "nginx", failure="a | b")],
+    }
+    expected = """\
+# Benchmarks
+
+Written by `make bench`, which measures in turn, ours and theirs, and takes the median of the runs.
+A ratio is ours divided by theirs.
+
+2026-01-02, 2 cores.
+
+## `make index`
+
+| work | beside it | ours | theirs | ratio | target | met | runs |
+|---|---|---|---|---|---|---|---|
+| first build | dumb-pypi | 1,234 s | 1,000 s | 1.23 × | ≤ 1.5 × | yes | 1 |
+| peak memory | — | 401 MB | — | — | ≤ 400 MB | no | 3 |
+
+![Seconds over the number of files](benchmarks.svg)
+
+## Serving
+
+| work | beside it | ours | theirs | ratio | target | met | runs |
+|---|---|---|---|---|---|---|---|
+| the three above | nginx | — | — | — | — | not measured: a \\| b | — |
+"""
+    assert document.text(rows, "2026-01-02, 2 cores", has_plot=True) == expected
+    assert document.TITLES.keys() == GROUPS.keys()
+
+
+def test_the_plot_is_logarithmic(tmp_path: Path) -> None:
+    curves = {"first ours": {100: 1.0, 10_000: 100.0, 1000: 10.0}, "first theirs": {100: 2.0}}
+    document.write(tmp_path, {}, curves)
+    text = (tmp_path / "benchmarks.svg").read_text()
+    assert ">first build, make index</text>" in text
+    assert '<polyline points="60.0,370.0 275.0,195.0 490.0,20.0" stroke="#0b5fa5"/>' in text
+    assert re.findall(r">([0-9,]+)</text>", text) == ["100", "1,000", "10,000"]
+    assert re.findall(r">([0-9.]+ s)</text>", text) == ["1 s", "10 s", "100 s"]
+    assert plot.svg({"a <b>": {1: 1.0}}).count("a &lt;b&gt;") == 1
+
+
+def test_what_wrk_says_is_read() -> None:
+    assert load.parse(_SAID.format(slowest="4.72s ", space=" ", more="")) == Load(7.67, 4720.0, 524.288)
+    assert load.parse(_SAID.format(slowest="850.00us", space=" ", more="")).p99_ms == 0.85
+    with pytest.raises(FailedError, match=r"^Non-2xx or 3xx responses: 7$"):
+        load.parse(_SAID.format(slowest="1.00ms", space="", more="  Non-2xx or 3xx responses: 7\n"))
+    with pytest.raises(FailedError, match=r"^wrk tells no rate$"):
+        load.parse("")
+
+
+@pytest.mark.parametrize(
+    ("option", "sentence"),
+    [
+        ("--groups=speed", f"BENCH: there is no speed; name some of {', '.join(GROUPS)}, or leave it out"),
+        ("--sizes=many", "BENCH_SIZES: 'many' is no list of numbers of files from 100 on; write 1000,10000"),
+    ],
+)
+def test_what_make_is_told_wrongly_is_one_sentence(option: str, sentence: str) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main([option, "--caddy=caddy", "--peers=peers"])
+    assert str(ended.value) == sentence
