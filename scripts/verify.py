@@ -16,11 +16,11 @@ from scripts.conformance import Show, examine_folder
 from scripts.conformance_facts import Approved
 from scripts.conformance_pages import written
 from scripts.conformance_tree import FOLDER, LINK, REGULAR, kind, misplaced
-from scripts.distribution import SUFFIXES, sha256_of
+from scripts.distribution import SUFFIXES, parse_filename, sha256_of
 from scripts.gather import positive, read_approved
 from scripts.held import PACKAGES, hold_all, with_sidecars, wrong_sidecars
 from scripts.problem import Problem, Rule
-from scripts.root import NOT_CONTENT, Root, is_file, opened_to_read
+from scripts.root import NOT_CONTENT, Root, is_file, is_folder, opened_to_read
 from scripts.stage import CADDYFILE, START
 from scripts.terminal import Progress, run
 from scripts.verify_url import verify_url
@@ -41,12 +41,30 @@ class Verified(NamedTuple):
 
 
 def _top_problems(root: Root) -> Iterator[Problem]:
-    """Compare the top of the shared folder with its layout; what waits or is retired there is not served."""
+    """Compare the top of the shared folder with its layout; retired/ may hold whatever left the pool, strays too."""
     found = {path.name: kind(path) for path in root.path.iterdir() if path.name not in NOT_CONTENT}
     yield from (one._replace(remedy=_to_remove(one)) for one in misplaced(found, _TOP))
     strays = (path for path in root.releases.iterdir() if path not in root.all_releases)
     for path in strays:
         yield Problem(Rule.LAYOUT, f"releases/{path.name}", f"is {kind(path)} that is no release", "remove it")
+
+
+def _waits(name: str) -> bool:
+    """Whether a name is one of what a run that failed or was killed leaves in incoming/."""
+    stem = name.removesuffix(".new").removeprefix(".") if name.startswith(".") and name.endswith(".new") else name
+    try:
+        return bool(parse_filename(stem.removesuffix(".json").removesuffix(".provenance")))
+    except ValueError:
+        return False
+
+
+def _incoming_problems(root: Root) -> Iterator[Problem]:
+    """Name what no run left there; what one did is hashed before it is used, and gone after the next."""
+    found = {path.name: kind(path) for path in root.incoming.iterdir()} if is_folder(root.incoming) else {}
+    expected = {name: REGULAR for name in found if _waits(name)}
+    expected |= {root.scratch.name: FOLDER} if root.scratch.name in found else {}
+    for one in misplaced(found, expected):
+        yield one._replace(path=f"incoming/{one.path}")
 
 
 def _to_remove(problem: Problem) -> str:
@@ -78,7 +96,14 @@ def verify_root(root: Root, settings: Config, approved: Approved, show: Show) ->
     # The files belong to the folder and not to the release.
     pages = [one for one in found.problems if not one.path.startswith(f"{PACKAGES}/")]
     pool = [one for one in found.problems if one.path.startswith(f"{PACKAGES}/")]
-    told = {*_web_problems(root, live), *_top_problems(root), *_bin_problems(root), *of_pool, *pool}
+    told = {
+        *_web_problems(root, live),
+        *_top_problems(root),
+        *_bin_problems(root),
+        *_incoming_problems(root),
+        *of_pool,
+        *pool,
+    }
     if not told and not pages:
         pages = list(written(root, live, settings, approved.wanted))
     told |= {one._replace(path=f"releases/{live.name}/{one.path}") for one in pages}
