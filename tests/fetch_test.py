@@ -291,10 +291,42 @@ def test_a_download_that_takes_too_long_is_given_up(
     assert refusal(checkout, "--fetch-timeout=1") == missing(f"alpha 1.0 ({LOCK}): not done within FETCH_TIMEOUT", of=1)
 
 
-def test_a_hostile_size_is_not_believed(checkout: Checkout, upstream: Upstream) -> None:
-    upstream.add(ALPHA, size=10**30)
+@pytest.mark.parametrize("size", [10**30, 0, -1])
+def test_a_hostile_size_is_not_believed(checkout: Checkout, upstream: Upstream, size: int) -> None:
+    upstream.add(ALPHA, size=size)
     approve(ALPHA)
     assert checkout.index() == 0
+    assert json.loads((checkout.root / "web/simple/alpha/index.json").read_text())["files"][0]["size"] == len(
+        ALPHA.data
+    )
+
+
+@pytest.mark.parametrize("one", [ALPHA, sdist("alpha", "1.0")], ids=["wheel", "sdist"])
+def test_a_length_that_is_too_small_yields_no_file(
+    checkout: Checkout, upstream: Upstream, one: Distribution, one_published: dict[str, bytes]
+) -> None:
+    upstream.add(one)
+    upstream.fault(one.filename, "lie", says=100)
+    checkout.write(packages_yaml=SDISTS)
+    approve(one, BETA)
+    assert refusal(checkout) == missing(f"alpha 1.0 ({LOCK}): the download does not have the locked sha256", of=2)
+    assert live(checkout) == one_published
+    assert list((checkout.root / "incoming").iterdir()) == []
+
+
+@pytest.mark.parametrize("json", [True, False])
+@pytest.mark.parametrize("is_sdist", [False, True])
+def test_other_bytes_are_not_taken_where_the_upstream_tells_no_hash(
+    checkout: Checkout, upstream: Upstream, json: bool, is_sdist: bool, one_published: dict[str, bytes]
+) -> None:
+    upstream.json = json
+    one = upstream.add(sdist("alpha", "1.0") if is_sdist else ALPHA, hashes=False, size=False)
+    other = sdist("alpha", "1.0", requires=["x"]) if is_sdist else wheel("alpha", "1.0", files={"a.py": b"evil"})
+    upstream.replace(other)
+    checkout.write(packages_yaml=SDISTS)
+    approve(one, BETA)
+    assert refusal(checkout) == missing(f"alpha 1.0 ({LOCK}): the download does not have the locked sha256", of=2)
+    assert live(checkout) == one_published
 
 
 def test_what_arrived_is_kept_and_not_asked_for_again(checkout: Checkout, upstream: Upstream) -> None:
