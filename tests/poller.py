@@ -43,6 +43,10 @@ class Poller:
         self._cached: dict[tuple[str, str], tuple[str, bytes]] = {}
         self._held, self._both = held, both
 
+    def close(self) -> None:
+        """Leave."""
+        self._connection.close()
+
     def _ask(self, path: str, accept: str = "*/*") -> tuple[int, bytes]:
         """Return the status and the body, which may be the cached one; a page and its ETag have to belong together."""
         etag, body = self._cached.get((path, accept), ("", b""))

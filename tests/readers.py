@@ -14,7 +14,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Sequence
-from contextlib import chdir
+from contextlib import chdir, closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -142,8 +142,7 @@ def take_turns(folder: Path, is_over: Callable[[Counts], bool]) -> Counts:
         counts.problems.extend(filter(None, [_uv(folder / "uv-home", url)]))
         counts.uv += 1
 
-    with served(root) as url:
-        poller = Poller(url, held, BOTH)
+    with served(root) as url, closing(Poller(url, held, BOTH)) as poller:
         threads = [_again_and_again(over, each, counts) for each in (poll, with_pip, with_uv)]
         try:
             while not is_over(counts):
