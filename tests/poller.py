@@ -68,14 +68,17 @@ class Poller:
             raise WrongError(f"{path}: {status}")
         return body
 
+    def _listed(self, project: str) -> dict[str, Any]:
+        """Read the JSON form of a project's page."""
+        return {file["filename"]: file for file in json.loads(self._get(f"/simple/{project}/", JSON))["files"]}
+
     def _files(self, project: str) -> dict[str, Any]:
-        """Read both forms of a project's page; returns the files of the JSON one, which are those of the other."""
-        page = f"/simple/{project}/"
-        files = {file["filename"]: file for file in json.loads(self._get(page, JSON))["files"]}
-        links = re.findall(r'href="([^"#]+)#sha256=([0-9a-f]{64})"', self._get(page, HTML).decode())
+        """Read both forms of a project's page, which list the same files."""
+        files = self._listed(project)
+        links = re.findall(r'href="([^"#]+)#sha256=([0-9a-f]{64})"', self._get(f"/simple/{project}/", HTML).decode())
         told = {(file["url"].partition("#")[0], file["hashes"]["sha256"]) for file in files.values()}
         if set(links) != told:
-            raise WrongError(f"{page}: its forms list different files: {sorted(files)} and {sorted(links)}")
+            raise WrongError(f"{project}: its forms list different files: {sorted(files)} and {sorted(links)}")
         return files
 
     def _fetch(self, project: str, file: dict[str, Any]) -> None:
@@ -102,9 +105,9 @@ class Poller:
             raise WrongError("/: is of another release")
 
     def _read_both(self) -> None:
-        """Read what both releases hold: it is there at any moment."""
+        """Read what both releases hold: it is there at any moment. Two forms may be of two releases here."""
         for project in sorted(self._both):
-            for name, file in self._files(project).items():
+            for name, file in self._listed(project).items():
                 if name in self._both[project]:
                     self._fetch(project, file)
 
