@@ -200,6 +200,11 @@ class Memory:
         """Whether a release has a file's provenance."""
         return "_provenance-sha256" in (self._released(project, sha256) or (None, {}))[1]
 
+    def was_yanked(self, filename: str, project: str, sha256: str) -> bool:
+        """Whether a file was known to be yanked before its page is read again."""
+        old = (self._released(project, sha256) or (None, {}))[1]
+        return bool(_checked_yank(self._incoming(filename, sha256).get("yanked", old.get("yanked"))))
+
     def publisher(self, project: str, sha256: str, provenance: bytes) -> str | None:
         """Return who published a file, where a release says that this provenance of it was verified."""
         old = (self._released(project, sha256) or (None, {}))[1]

@@ -23,12 +23,13 @@ from scripts.digest import sha256_of
 from scripts.distribution import SUFFIXES
 from scripts.download import Download, Downloader
 from scripts.facts import Memory, Status
+from scripts.fate import fate
 from scripts.list_files import published
 from scripts.locate import Missing, Pages, Wanted, candidates, is_release, locate, misfit, version_of
 from scripts.locks import Pin
 from scripts.pip_environment import pip_environment
 from scripts.root import Root, is_file
-from scripts.upstream import Upstream, UpstreamError
+from scripts.upstream import Page, Upstream, UpstreamError
 
 _RENAMED = "it was published under another name than the upstream's, and that file is gone; take another version"
 
@@ -94,6 +95,23 @@ def _provenances(root: Root, upstream: Upstream, told: Iterable[_Told]) -> dict[
     return found
 
 
+def _news(pin: Pin, filename: str, page: Page | None, memory: Memory) -> str | None:
+    """Say what became upstream of a file that is held, None where nothing did or nobody can tell."""
+    if page is None:
+        return "the upstream does not know the project any more"
+    was_yanked = memory.was_yanked(filename, pin.name, pin.sha256)
+    rule, fact = fate(filename, pin.sha256, page.files, was_yanked=was_yanked) or ("unknown", "")
+    return None if rule == "unknown" else fact
+
+
+def _say_news(root: Root, pages: Pages, found: Mapping[Pin, Path]) -> None:
+    """Tell of held files that are not on the pages as they were: their approval stands, so they stay."""
+    memory = Memory(root)
+    for name, pin in sorted((path.name, pin) for pin, path in found.items() if pin.name in pages):
+        if news := _news(pin, name, pages[pin.name], memory):
+            print(f"{name}: {news}; served on from what is held", file=sys.stderr)
+
+
 def _list_of(lost: Sequence[Missing], wanted: Wanted) -> str:
     lines = "\n".join(sorted(f"  {one}" for one in lost))
     remedy = "try again, or take what the upstream has now with make upgrade"
@@ -142,6 +160,7 @@ def _download(
         pages = upstream.pages(dict.fromkeys(pin.name for pin in missing))
     except UpstreamError as error:
         raise SystemExit(str(error)) from None
+    _say_news(root, pages, found)
     downloads, lost = locate(pages, wanted, missing, settings.allow_sdists)
     told = {one.pin: one for one in _told(pages, wanted, downloads)}
     provenances = _provenances(root, upstream, told.values())

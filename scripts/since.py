@@ -12,17 +12,16 @@ from pypi_simple import DistributionPackage
 
 from scripts.advisories import Audit, Pin
 from scripts.config import Config
+from scripts.fate import fate
 from scripts.finding import Finding, about
 from scripts.list_files import File
 from scripts.offer import Offer
 from scripts.policy import told
 from scripts.remedy import fixing, remedy
-from scripts.texts import one_line
 from scripts.upstream import Page
 
 # What keeps the index from being trusted; all else that is found is yellow.
 RED = frozenset({"gone", "quarantined", "changed", "deleted", "yanked", "vulnerabilities"})
-_MAX_TEXT = 300
 _BEFORE = "find out why before you take anything of it"
 
 
@@ -71,7 +70,8 @@ def _files(files: Sequence[File], there: Sequence[DistributionPackage], context:
     """Yield one finding for all files of a version of which the same is so."""
     same: dict[tuple[str, str, str], list[File]] = {}
     for file in files:
-        if found := _fate(file, there):
+        one = file.distribution
+        if found := fate(one.filename, one.sha256, there, was_yanked=bool(file.facts.yanked)):
             same.setdefault((str(file.distribution.version), *found), []).append(file)
     for (_, rule, fact), of_version in same.items():
         action = _action(rule, together(of_version), there, context)
@@ -82,23 +82,6 @@ def _action(rule: str, file: File, there: Sequence[DistributionPackage], context
     if rule in {"changed", "unknown"}:
         return _BEFORE if rule == "changed" else "compare it by hand"
     return remedy(file, there, context.settings, lambda version: version != file.distribution.version)
-
-
-def _fate(file: File, there: Sequence[DistributionPackage]) -> tuple[str, str] | None:
-    """Return the rule and the fact where a file is not on the upstream's page as it was, else None."""
-    one = file.distribution
-    digests = {each.filename: each.digests.get("sha256", "").lower() for each in there}
-    same = [each for each in there if each.digests.get("sha256", "").lower() == one.sha256]
-    if not same and digests.get(one.filename):
-        return "changed", f"the upstream has another file of this name, with sha256 {digests[one.filename]}"
-    if not same and one.filename in digests:
-        return "unknown", "the upstream tells no sha256 of it"
-    if not same:
-        return "deleted", "deleted upstream"
-    if same[0].is_yanked and not file.facts.yanked:
-        reason = one_line(same[0].yanked_reason or "", _MAX_TEXT)
-        return "yanked", f"yanked upstream{f': {reason}' if reason else ', without a reason'}"
-    return None
 
 
 def advisories(

@@ -17,7 +17,7 @@ from scripts.conformance_facts import Approved
 from scripts.conformance_pages import written
 from scripts.conformance_tree import FOLDER, LINK, REGULAR, kind, misplaced
 from scripts.digest import sha256_of
-from scripts.distribution import SUFFIXES
+from scripts.distribution import SUFFIXES, parse_filename
 from scripts.gather import read_approved
 from scripts.held import PACKAGES, hold_all, with_sidecars, wrong_sidecars
 from scripts.owner import FILE as OWNER
@@ -56,7 +56,7 @@ def _is_left(path: Path) -> bool:
 
 
 def _top_problems(root: Root) -> Iterator[Problem]:
-    """Compare the top of the shared folder with its layout; what waits or is retired there is not served."""
+    """Compare the top of the shared folder with its layout; retired/ may hold whatever left the pool, strays too."""
     found = {name: what for name, what in _kinds(root.path).items() if name not in NOT_CONTENT}
     # A killed run leaves the one, make rollback the other.
     expected = _TOP | {name: REGULAR for name in found if name in {OWNER, ROLLED_BACK}}
@@ -64,6 +64,24 @@ def _top_problems(root: Root) -> Iterator[Problem]:
     strays = (path for path in root.releases.iterdir() if path not in root.all_releases and not _is_left(path))
     for path in strays:
         yield Problem(Rule.LAYOUT, f"releases/{path.name}", f"is {kind(path)} that is no release", "remove it")
+
+
+def _waits(name: str) -> bool:
+    """Whether a name is one of what a run that failed or was killed leaves in incoming/."""
+    stem = name.removesuffix(".new").removeprefix(".") if name.startswith(".") and name.endswith(".new") else name
+    try:
+        return bool(parse_filename(stem.removesuffix(".json").removesuffix(".provenance")))
+    except ValueError:
+        return False
+
+
+def _incoming_problems(root: Root) -> Iterator[Problem]:
+    """Name what no run left there; what one did is hashed before it is used, and gone after the next."""
+    found = _kinds(root.incoming) if is_folder(root.incoming) else {}
+    expected = {name: REGULAR for name in found if _waits(name)}
+    expected |= {root.scratch.name: FOLDER} if root.scratch.name in found else {}
+    for one in misplaced(found, expected):
+        yield one._replace(path=f"incoming/{one.path}")
 
 
 def _to_remove(problem: Problem) -> str:
@@ -95,8 +113,8 @@ def verify_root(root: Root, settings: Config, approved: Approved, allowed: Path,
     # The files belong to the folder and not to the release.
     pages = [one for one in found.problems if not one.path.startswith(f"{PACKAGES}/")]
     pool = [one for one in found.problems if one.path.startswith(f"{PACKAGES}/")]
-    told = {*_web_problems(root, live), *_top_problems(root), *_bin_problems(root), *of_pool, *pool}
-    told |= set(kept(root, live, allowed))
+    told = {*_web_problems(root, live), *_top_problems(root), *_bin_problems(root), *_incoming_problems(root)}
+    told |= {*of_pool, *pool, *kept(root, live, allowed)}
     if not told and not pages:
         pages = [*written(root, live, settings, approved.wanted), *listed(live, found.files)]
     told |= {one._replace(path=f"releases/{live.name}/{one.path}") for one in pages}

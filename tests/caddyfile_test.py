@@ -427,8 +427,9 @@ def test_a_page_is_compressed(server: Server, target: str) -> None:
     plain = server.ask(target).body
     zipped = server.ask(target, {"Accept-Encoding": "gzip"})
     assert (zipped.fields["content-encoding"], gzip.decompress(zipped.body)) == ("gzip", plain)
-    packed = server.ask(target, {"Accept-Encoding": "gzip, zstd"})
-    assert (packed.fields["content-encoding"], packed.body[:4]) == ("zstd", b"\x28\xb5\x2f\xfd")
+    assert server.ask(target, {"Accept-Encoding": "zstd, gzip"}) == zipped
+    # An encoder of zstd is large, and held for as long as its client likes.
+    assert server.ask(target, {"Accept-Encoding": "zstd"}).body == plain
 
 
 def test_a_download_can_be_resumed(server: Server) -> None:

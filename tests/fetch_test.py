@@ -291,10 +291,42 @@ def test_a_download_that_takes_too_long_is_given_up(
     assert refusal(checkout, "--fetch-timeout=1") == missing(f"alpha 1.0 ({LOCK}): not done within FETCH_TIMEOUT", of=1)
 
 
-def test_a_hostile_size_is_not_believed(checkout: Checkout, upstream: Upstream) -> None:
-    upstream.add(ALPHA, size=10**30)
+@pytest.mark.parametrize("size", [10**30, 0, -1])
+def test_a_hostile_size_is_not_believed(checkout: Checkout, upstream: Upstream, size: int) -> None:
+    upstream.add(ALPHA, size=size)
     approve(ALPHA)
     assert checkout.index() == 0
+    assert json.loads((checkout.root / "web/simple/alpha/index.json").read_text())["files"][0]["size"] == len(
+        ALPHA.data
+    )
+
+
+@pytest.mark.parametrize("one", [ALPHA, sdist("alpha", "1.0")], ids=["wheel", "sdist"])
+def test_a_length_that_is_too_small_yields_no_file(
+    checkout: Checkout, upstream: Upstream, one: Distribution, one_published: dict[str, bytes]
+) -> None:
+    upstream.add(one)
+    upstream.fault(one.filename, "lie", says=100)
+    checkout.write(packages_yaml=SDISTS)
+    approve(one, BETA)
+    assert refusal(checkout) == missing(f"alpha 1.0 ({LOCK}): the download does not have the locked sha256", of=2)
+    assert live(checkout) == one_published
+    assert list((checkout.root / "incoming").iterdir()) == []
+
+
+@pytest.mark.parametrize("json", [True, False])
+@pytest.mark.parametrize("is_sdist", [False, True])
+def test_other_bytes_are_not_taken_where_the_upstream_tells_no_hash(
+    checkout: Checkout, upstream: Upstream, json: bool, is_sdist: bool, one_published: dict[str, bytes]
+) -> None:
+    upstream.json = json
+    one = upstream.add(sdist("alpha", "1.0") if is_sdist else ALPHA, hashes=False, size=False)
+    other = sdist("alpha", "1.0", requires=["x"]) if is_sdist else wheel("alpha", "1.0", files={"a.py": b"evil"})
+    upstream.replace(other)
+    checkout.write(packages_yaml=SDISTS)
+    approve(one, BETA)
+    assert refusal(checkout) == missing(f"alpha 1.0 ({LOCK}): the download does not have the locked sha256", of=2)
+    assert live(checkout) == one_published
 
 
 def test_what_arrived_is_kept_and_not_asked_for_again(checkout: Checkout, upstream: Upstream) -> None:
@@ -454,6 +486,113 @@ def test_a_url_that_is_none_is_one_sentence(checkout: Checkout, url: str) -> Non
     text = refusal(checkout, f"--upstream={url}")
     plain = url.replace("reader:secret@", "").rstrip("/")
     assert text == f"{plain}/alpha/: no URL that can be asked; is UPSTREAM right, and up?"
+
+
+# What became of files that are held
+
+
+def held_on(text: str) -> str:
+    return f"{ALPHA.filename}: {text}; served on from what is held"
+
+
+@pytest.mark.parametrize("json", [True, False])
+@pytest.mark.parametrize("fate", ["deleted", "yanked", "yanked without a reason", "changed", "new file", "no hashes"])
+def test_a_held_file_is_served_on_whatever_became_of_it_upstream_and_the_run_says_so(
+    checkout: Checkout, upstream: Upstream, fate: str, json: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    upstream.json = json
+    upstream.add(ALPHA)
+    approve(ALPHA)
+    checkout.index()
+    new = upstream.add(wheel("alpha", "2.0"))
+    other = wheel("alpha", "1.0", files={"alpha.py": b"evil"})
+    match fate:
+        case "deleted":
+            upstream.remove(ALPHA.filename)
+        case "yanked":
+            upstream.add(ALPHA, yanked="it <fails>\x1b[2J")
+        case "yanked without a reason":
+            upstream.add(ALPHA, yanked=True)
+        case "changed":
+            upstream.add(other)
+        case "new file":
+            upstream.add(wheel("alpha", "1.0", tag="cp312-cp312-manylinux_2_28_x86_64"))
+        case _:
+            upstream.add(ALPHA, hashes=False)
+    said = {
+        "deleted": [held_on("deleted upstream")],
+        "yanked": [held_on("yanked upstream: it <fails> [2J")],
+        "yanked without a reason": [held_on("yanked upstream, without a reason")],
+        "changed": [held_on(f"the upstream has another file of this name, with sha256 {other.sha256}")],
+    }
+    approve(ALPHA, new)
+    capsys.readouterr()
+    upstream.requests.clear()
+    checkout.index()
+    assert capsys.readouterr().err.splitlines()[:-1] == said.get(fate, [])
+    assert upstream.file_requests() == [new.filename]
+    served = {path.name: path.read_bytes() for path in (checkout.root / "packages").glob("*.whl")}
+    assert served == {ALPHA.filename: ALPHA.data, new.filename: new.data}
+
+
+def test_a_yank_that_a_release_tells_is_no_news(
+    checkout: Checkout, upstream: Upstream, capsys: pytest.CaptureFixture[str]
+) -> None:
+    upstream.add(ALPHA, yanked="it fails")
+    new = upstream.add(wheel("alpha", "2.0"))
+    approve(ALPHA)
+    checkout.index()
+    approve(ALPHA, new)
+    capsys.readouterr()
+    checkout.index()
+    assert len(capsys.readouterr().err.splitlines()) == 1
+
+
+def test_a_held_file_is_served_on_when_its_project_is_gone_upstream(
+    checkout: Checkout, upstream: Upstream, one_published: dict[str, bytes], capsys: pytest.CaptureFixture[str]
+) -> None:
+    upstream.fault("/simple/beta/", "404")
+    newer = wheel("beta", "3.0")
+    approve(BETA, newer)
+    capsys.readouterr()
+    assert refusal(checkout) == missing(f"beta 3.0 ({LOCK}): the upstream does not know the project", of=2)
+    assert capsys.readouterr().err == (
+        f"{BETA.filename}: the upstream does not know the project any more; served on from what is held\n"
+    )
+    assert live(checkout) == one_published
+
+
+def test_of_an_in_house_project_no_upstream_says_anything(
+    checkout: Checkout, upstream: Upstream, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (checkout.path / "ours").mkdir()
+    ALPHA.save(checkout.path / "ours")
+    settings = 'python_versions: ["3.12"]\nplatforms: [manylinux_2_28_x86_64]\nclosure: off\nfirst_party: ours\n'
+    checkout.write("alpha==1.0\n", packages_yaml=settings)
+    assert checkout.lock() == 0
+    checkout.index()
+    upstream.add(wheel("alpha", "1.0", files={"alpha.py": b"evil"}))
+    upstream.add(BETA)
+    checkout.write("alpha==1.0\nbeta==2.0\n", packages_yaml=settings)
+    assert checkout.lock() == 0
+    upstream.requests.clear()
+    capsys.readouterr()
+    checkout.index()
+    assert upstream.page_requests() == ["/simple/beta/"]
+    assert len(capsys.readouterr().err.splitlines()) == 1
+
+
+def test_a_new_file_of_an_approved_version_is_neither_asked_for_nor_served(
+    checkout: Checkout, upstream: Upstream
+) -> None:
+    upstream.add(ALPHA)
+    better = upstream.add(wheel("alpha", "1.0", tag="cp312-cp312-manylinux_2_28_x86_64"))
+    checkout.write("alpha==1.0\n")
+    approve_only(ALPHA)
+    checkout.index()
+    assert upstream.file_requests() == [ALPHA.filename]
+    assert [one for one in tree(checkout.root) if better.filename in one] == []
+    assert better.filename.encode() not in (checkout.root / "web/simple/alpha/index.json").read_bytes()
 
 
 # A hostile upstream: what it says goes into a requirements file, and into paths

@@ -73,6 +73,34 @@ def test_what_was_approved_since_is_missing(published: Published, capsys: pytest
     ]
 
 
+def test_what_a_failed_or_killed_run_left_is_no_problem(published: Published) -> None:
+    incoming = published.root / "incoming"
+    (incoming / ".scratch/half").mkdir(parents=True)
+    for name in (ALPHA.filename, GAMMA.filename):
+        for left in (name, f"{name}.json", f"{name}.provenance", f".{name}.new", f".{name}.json.new"):
+            (incoming / left).write_text("whatever")
+    assert verify.main([f"--root={published.root}"]) == 0
+
+
+def test_what_no_run_leaves_in_incoming_is_named(
+    published: Published, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    incoming = published.root / "incoming"
+    (incoming / ALPHA.filename).symlink_to(tmp_path)
+    (incoming / f"{BETA.filename}.json").mkdir()
+    (incoming / ".scratch").write_text("")
+    (incoming / f"{ALPHA.filename}.metadata").write_text("")
+    (incoming / "a\nb").write_text("")
+    assert verify.main([f"--root={published.root}"]) == 1
+    assert capsys.readouterr().err.splitlines() == [
+        f"{incoming}/.scratch: is a file, and not a folder; run make index",
+        f"{incoming}/a\ufffdb: is a file that does not belong here; run make index",
+        f"{incoming}/{ALPHA.filename}: is a link, and not a file; run make index",
+        f"{incoming}/{ALPHA.filename}.metadata: is a file that does not belong here; run make index",
+        f"{incoming}/{BETA.filename}.json: is a folder, and not a file; run make index",
+    ]
+
+
 def test_a_stale_lock_is_an_error(published: Published) -> None:
     Path("requirements.in").write_text("alpha==1.1\n")
     assert refusal(published) == (
