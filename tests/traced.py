@@ -44,10 +44,10 @@ _NAMES = (
 _SITE = """import itertools, tempfile
 tempfile._name_sequence = map("{:08}".format, itertools.count())
 """
-# pip runs as sys.executable: a Python that runs it under strace, and takes the parent along where that is asked for.
+# pip runs as sys.executable: a Python that runs the first pip under strace, and whose end is the parent's too.
 _PYTHON = """#!/bin/sh
 export PYTHONHASHSEED=0 PYTHONDONTWRITEBYTECODE=1
-[ "$2" = pip ] || exec {python} "$@"
+[ "$2" = pip ] && mkdir "$TRACED" 2>/dev/null || exec {python} "$@"
 strace $TRACE_PIP {python} "$@"
 code=$?
 [ "$code" -lt 128 ] || [ -n "${SPARE_PARENT-}" ] || kill -KILL "$PPID"
@@ -115,7 +115,7 @@ def run(
         old.unlink()
     if where in (PIP, PIP_ALONE):
         command[0] = str(_python_for_pip(folder / "venv"))
-        env |= {"TRACE_PIP": " ".join(options)} | ({"SPARE_PARENT": "1"} if where == PIP_ALONE else {})
+        env |= {"TRACE_PIP": " ".join(options), "TRACED": str(folder / "tmp" / "traced")} | ({"SPARE_PARENT": "1"} if where == PIP_ALONE else {})
     elif where:
         command = ["strace", *options, *command]
     return subprocess.run(
@@ -151,7 +151,10 @@ def _paths(name: str, arguments: str) -> list[str]:
 
 
 def points(log: Path, where: str, folder: Path) -> list[Point]:
-    """List the calls that change a folder: of open and close, those of files that are opened to be written."""
+    """List the calls that change a folder: of open and close, those of files that are opened to be written.
+
+    What failed in the log, as the making of a folder that is there already, changed nothing.
+    """
     counts: Counter[str] = Counter()
     found: list[Point] = []
     writers: set[str] = set()
@@ -159,7 +162,7 @@ def points(log: Path, where: str, folder: Path) -> list[Point]:
         counts[call.name] += 1
         below = [path for path in call.paths if Path(path).is_relative_to(folder)]
         reads = (call.name in _OPENS and not call.is_write) or (call.name == "close" and not writers & set(below))
-        if below and not reads:
+        if below and not reads and call.result != "-1":
             found.append(Point(where, call.name, counts[call.name], below[-1].removeprefix(f"{folder}/")))
         if call.name in _OPENS and call.is_write:
             writers |= set(below)

@@ -7,7 +7,7 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import NamedTuple
 
@@ -65,16 +65,21 @@ def _check_manifest(release: Path, manifest: bytes) -> None:
 
 
 def _timeless(release: Path, name: str, data: bytes) -> bytes:
+    """Return a page without the times of this release, and of those of the same day: some were never shown."""
     if name.endswith(".etag") or name in (_MANIFEST, _SIGNATURE):
         return b""
     data = gzip.decompress(data) if name.endswith(".gz") else data
-    told = _ID.fullmatch(release.name)
-    assert told, f"{release} has no release's name"
-    moment = datetime.strptime(told[1], _TIMES[0]).replace(tzinfo=UTC)
     data = data.replace(release.name.encode(), b"THIS")
-    for form in _TIMES:
-        data = data.replace(f"{moment:{form}}".encode(), b"NOW")
+    for moment in filter(lambda other: _time(release) - other < timedelta(days=1), map(_time, release.parent.iterdir())):
+        for form in _TIMES:
+            data = data.replace(f"{moment:{form}}".encode(), b"NOW")
     return data
+
+
+def _time(release: Path) -> datetime:
+    told = _ID.fullmatch(release.name.removeprefix(".").removesuffix(".new").removesuffix(".old"))
+    assert told, f"{release} has no release's name"
+    return datetime.strptime(told[1], _TIMES[0]).replace(tzinfo=UTC)
 
 
 def pool_of(release: Path) -> Files:
