@@ -28,6 +28,7 @@ KEEP ?= 5#                      how many releases stay
 FETCH_TIMEOUT ?= 3600#          seconds that all downloads of one run may take
 PYTHON ?= python3#              what .venv is made with: 3.11 or newer
 VENV ?= .venv
+SOAK_MINUTES ?= 60#          when `make soak` stops and counts what it has done
 TESTS ?= not slow#              which tests to run, as pytest's -m; empty: all
 BASE ?=#                        what `make review` compares with; default: where HEAD left the default branch
 FORMAT ?= markdown#             of `make review`: markdown or json
@@ -36,7 +37,7 @@ URL ?=#                         the server that `make verify` asks; default: PYP
 REVIEW ?= review.md#        what `make comment` writes
 PROPOSAL ?= proposal#       the folder that `make propose` takes from
 CADDY ?= $(VENV)/bin/caddy#     your own binary, in place of the pinned wheel
-export PYPI_ROOT LISTEN UPSTREAM PACKAGE KEEP FETCH_TIMEOUT BASE FORMAT STRICT URL REVIEW PROPOSAL CADDY TESTS
+export PYPI_ROOT LISTEN UPSTREAM PACKAGE KEEP FETCH_TIMEOUT BASE FORMAT STRICT URL REVIEW PROPOSAL CADDY TESTS SOAK_MINUTES
 
 RUN = $(VENV)/bin/python -m scripts
 TOOLS := $(VENV)/tools.txt
@@ -110,6 +111,10 @@ propose: $(TOOLS) ## In CI: open or renew a pull request with the locks/ and the
 .PHONY: test
 test: $(TEST_TOOLS) $(CADDY) ## Run the tests but the slow ones; the few marked live use the configured registry
 	@$(VENV)/bin/python -m pytest --numprocesses=auto -m "$$TESTS"
+
+.PHONY: soak
+soak: $(TEST_TOOLS) $(CADDY) ## Kill it and fill its disk at every call that changes PYPI_ROOT; prints counts
+	@$(VENV)/bin/python tests/soak.py --minutes="$$SOAK_MINUTES"
 
 .PHONY: screenshots
 screenshots: $(TEST_TOOLS) $(CADDY) ## Take the pictures in docs/ of what PYPI_ROOT publishes, with Chromium

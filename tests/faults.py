@@ -46,6 +46,11 @@ class Scenario(NamedTuple):
     releases: int
     points: list[Point]
 
+    @property
+    def checkout(self) -> Path:
+        """Where its runs are started."""
+        return self.folder / "checkout"
+
     def targets(self, fault: str) -> list[Point]:
         """List where a fault can strike; pip may also die without the run that waits for it."""
         alone = [point._replace(where=PIP_ALONE) for point in self.points if point.where == PIP and fault == KILL]

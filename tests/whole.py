@@ -7,13 +7,12 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import NamedTuple
 
-_ID = re.compile(r"(20\d{6}T\d{6}Z)-[0-9a-f]{12}")
-# The forms in which a release tells its own time.
-_TIMES = ("%Y%m%dT%H%M%SZ", "%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%d %H:%M")
+_ID = re.compile(r"20\d{6}T\d{6}Z-[0-9a-f]{12}")
+# The forms in which a release tells a time.
+_TIME = re.compile(rb"20\d{6}T\d{6}Z|20\d\d-\d\d-\d\d(T\d\d:\d\d:\d\dZ| \d\d:\d\d)")
 _PARTS = {".pypi-index", "bin", "incoming", "packages", "releases", "retired", "web"}
 # A manifest names each file with its sha256; the bytes of both are another run's other ones.
 _MANIFEST, _SIGNATURE = "manifest.jsonl", "manifest.jsonl.sig"
@@ -65,21 +64,11 @@ def _check_manifest(release: Path, manifest: bytes) -> None:
 
 
 def _timeless(release: Path, name: str, data: bytes) -> bytes:
-    """Return a page without the times of this release, and of those of the same day: some were never shown."""
+    """Return a page with its own release under one name, and without any time but those that the upstream tells."""
     if name.endswith(".etag") or name in (_MANIFEST, _SIGNATURE):
         return b""
     data = gzip.decompress(data) if name.endswith(".gz") else data
-    data = data.replace(release.name.encode(), b"THIS")
-    for moment in filter(lambda other: _time(release) - other < timedelta(days=1), map(_time, release.parent.iterdir())):
-        for form in _TIMES:
-            data = data.replace(f"{moment:{form}}".encode(), b"NOW")
-    return data
-
-
-def _time(release: Path) -> datetime:
-    told = _ID.fullmatch(release.name.removeprefix(".").removesuffix(".new").removesuffix(".old"))
-    assert told, f"{release} has no release's name"
-    return datetime.strptime(told[1], _TIMES[0]).replace(tzinfo=UTC)
+    return _TIME.sub(b"TIME", data.replace(release.name.encode(), b"THIS"))
 
 
 def pool_of(release: Path) -> Files:
