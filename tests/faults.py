@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import compileall
 import contextlib
 import subprocess
 from collections.abc import Sequence
@@ -65,7 +66,7 @@ class Struck(NamedTuple):
     left_in_tmp: int
 
 
-class _Missed(Exception):
+class _MissedError(Exception):
     """The fault met another call than the one that was meant."""
 
 
@@ -101,6 +102,8 @@ def _recorded(scenario: Path, arguments: Sequence[str], folder: Path) -> list[Po
 def prepare(name: str, folder: Path, upstream: Upstream) -> Scenario:
     """Publish what was before, and record what a run without any fault does."""
     before, now = _STORIES[name]
+    # A module compiled in between would give later calls other numbers.
+    compileall.compile_dir(traced.CODE / "scripts", quiet=1)
     (folder / "checkout").mkdir(parents=True)
     checkout = Checkout(folder / "checkout", upstream)
     checkout.write(packages_yaml=_SETTINGS)
@@ -134,7 +137,7 @@ def strike(scenario: Scenario, point: Point, fault: str, folder: Path) -> Struck
     A call that has another number this time, since something on the machine was slower, is tried again.
     """
     for _ in range(5):
-        with contextlib.suppress(_Missed):
+        with contextlib.suppress(_MissedError):
             return _strike(scenario, point, fault, folder)
     raise AssertionError("the call was not met in five runs")
 
@@ -144,7 +147,7 @@ def _strike(scenario: Scenario, point: Point, fault: str, folder: Path) -> Struc
     options = traced.injection(point, fault, root)
     done = _run(scenario.folder, scenario.arguments, folder, point.where, options)
     if not traced.was_hit(folder / "trace", point, root):
-        raise _Missed
+        raise _MissedError
     if fault == KILL and point.where != PIP_ALONE:
         assert traced.was_killed(done), f"it was not killed, but ended with {done.returncode}: {done.stderr}"
     else:

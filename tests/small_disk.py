@@ -63,13 +63,13 @@ def needed(scenario: Scenario, unit: Unit, folder: Path) -> int:
 
 def _copy(scenario: Scenario, root: Path) -> None:
     if (scenario.folder / "shared").exists():
-        subprocess.run(("cp", "--archive", scenario.folder / "shared" / ".", root), check=True)
+        subprocess.run(("cp", "--archive", f"{scenario.folder / 'shared'}/.", root), check=True)
 
 
 def fill(scenario: Scenario, unit: Unit, room: int, folder: Path) -> Struck:
-    """Let a run have this room and no more, and the next one enough; AssertionError where either leaves what it must not.
+    """Let a run have this room, in bytes or inodes, and the next one enough.
 
-    room is in bytes or inodes, above 0.
+    Raises AssertionError where either leaves what it must not.
     """
     root = folder / "shared"
     with _mounted(root):

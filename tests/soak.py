@@ -109,7 +109,9 @@ def _run_all(soak: Soak, jobs: Sequence[_Job]) -> None:
         results = pool.map(lambda job: job.run(soak, folders), jobs)
         for number, (job, result) in enumerate(zip(jobs, results, strict=True), 1):
             job.count(result)
-            soak.progress.show(f"Soaking: {number} of {len(jobs)} faults, at most {_minutes_left(soak):.0f} minutes more")
+            soak.progress.show(
+                f"Soaking: {number} of {len(jobs)} faults, at most {_minutes_left(soak):.0f} minutes more"
+            )
     soak.progress.clear()
 
 
@@ -159,7 +161,10 @@ PARTS: tuple[Callable[[Soak], list[Count]], ...] = (faults,)
 def _table(rows: Sequence[Sequence[str]]) -> Iterator[str]:
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
-        cells = (cell.ljust(width) if cell[0].isalpha() else cell.rjust(width) for cell, width in zip(row, widths, strict=True))
+        cells = (
+            cell.ljust(width) if cell[0].isalpha() else cell.rjust(width)
+            for cell, width in zip(row, widths, strict=True)
+        )
         yield "  ".join(cells).rstrip()
 
 

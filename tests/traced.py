@@ -108,14 +108,16 @@ def _python_for_pip(folder: Path) -> Path:
 def run(
     arguments: Sequence[str], folder: Path, checkout: Path, where: str = "", options: Sequence[str] = ()
 ) -> subprocess.CompletedProcess[str]:
-    """Run Python in a checkout; where is the part that strace watches, with these options, into `trace` of the folder."""
+    """Run Python in a checkout; where is the part that strace watches, with these options; folder gets its `trace`."""
     env, command = environment(folder), [sys.executable, *arguments]
     options = (f"--output={folder / 'trace'}", "-y", "--string-limit=16", f"--trace={_TRACED}", *options)
     for old in folder.glob("trace*"):
         old.unlink()
     if where in (PIP, PIP_ALONE):
         command[0] = str(_python_for_pip(folder / "venv"))
-        env |= {"TRACE_PIP": " ".join(options), "TRACED": str(folder / "tmp" / "traced")} | ({"SPARE_PARENT": "1"} if where == PIP_ALONE else {})
+        env |= {"TRACE_PIP": " ".join(options), "TRACED": str(folder / "tmp" / "traced")} | (
+            {"SPARE_PARENT": "1"} if where == PIP_ALONE else {}
+        )
     elif where:
         command = ["strace", *options, *command]
     return subprocess.run(
@@ -150,6 +152,10 @@ def _paths(name: str, arguments: str) -> list[str]:
     return found[-1:] if name == "copy_file_range" else found[:1] if name in _BY_DESCRIPTOR else found
 
 
+def _below(path: str, folder: Path) -> str:
+    return str(Path(path).relative_to(folder)) if Path(path).is_relative_to(folder) else path
+
+
 def points(log: Path, where: str, folder: Path) -> list[Point]:
     """List the calls that change a folder: of open and close, those of files that are opened to be written.
 
@@ -163,7 +169,7 @@ def points(log: Path, where: str, folder: Path) -> list[Point]:
         below = [path for path in call.paths if Path(path).is_relative_to(folder)]
         reads = (call.name in _OPENS and not call.is_write) or (call.name == "close" and not writers & set(below))
         if below and not reads and call.result != "-1":
-            found.append(Point(where, call.name, counts[call.name], below[-1].removeprefix(f"{folder}/")))
+            found.append(Point(where, call.name, counts[call.name], _below(below[-1], folder)))
         if call.name in _OPENS and call.is_write:
             writers |= set(below)
         elif call.name in _OPENS or call.name == "close":
@@ -203,7 +209,7 @@ def was_hit(log: Path, point: Point, folder: Path) -> bool:
     if point.where == THREAD:
         return "INJECTED" in log.read_text() or "killed by SIGKILL" in log.read_text()
     same = [call for call in calls(log) if call.name == point.call][point.number - 1 : point.number]
-    paths = [path.removeprefix(f"{folder}/") for call in same for path in call.paths]
+    paths = [_below(path, folder) for call in same for path in call.paths]
     struck = any(call.result == "?" or "INJECTED" in call.rest for call in same)
     return struck and plain(point.path) in map(plain, paths)
 

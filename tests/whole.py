@@ -31,7 +31,9 @@ def files_of(folder: Path) -> dict[str, bytes]:
     """Return every file below a folder, not following links; a link is what it says."""
     paths = [path for path in sorted(folder.rglob("*")) if path.is_symlink() or not path.is_dir()]
     return {
-        path.relative_to(folder).as_posix(): f"-> {path.readlink()}".encode() if path.is_symlink() else path.read_bytes()
+        path.relative_to(folder).as_posix(): f"-> {path.readlink()}".encode()
+        if path.is_symlink()
+        else path.read_bytes()
         for path in paths
     }
 
@@ -43,7 +45,7 @@ def live(root: Path) -> Path | None:
 
 
 def pages_of(release: Path) -> Files:
-    """Return a release's pages as every run would write them; raises AssertionError where one is not whole in itself."""
+    """Return a release's pages as every run writes them; raises AssertionError where one is not whole in itself."""
     found = files_of(release)
     for name in found:
         if name.endswith(".etag"):
@@ -72,7 +74,7 @@ def _timeless(release: Path, name: str, data: bytes) -> bytes:
 
 
 def pool_of(release: Path) -> Files:
-    """Return what a release's pages name, as readers get it; raises AssertionError for what is not there or not right."""
+    """Return the files that a release's pages name; raises AssertionError for one that is not there or not right."""
     found = {}
     for record in map(json.loads, (release / "files.jsonl").read_text().splitlines()):
         for name, key in ((record["filename"], "hash"), (f"{record['filename']}.metadata", "core_metadata")):
@@ -102,7 +104,9 @@ def seen(root: Path, old: State | None, new: State) -> str:
 def _difference(now: State | None, new: State) -> str:
     if now is None:
         return "nothing at all"
-    names = {name for one, other in zip(now, new, strict=True) for name in {*one, *other} if one.get(name) != other.get(name)}
+    names = {
+        name for one, other in zip(now, new, strict=True) for name in {*one, *other} if one.get(name) != other.get(name)
+    }
     return ", ".join(sorted(names))
 
 
@@ -118,7 +122,8 @@ def left(root: Path, releases: list[Files]) -> dict[str, bytes]:
     empty = [path.name for path in (root / "releases").rglob("*") if path.is_dir() and not any(path.iterdir())]
     assert empty == [], f"{root / 'releases'} has empty folders: {empty}"
     state = state_of(root)
-    assert state and files_of(root / "packages") == state.pool, f"{root / 'packages'} is not exact"
+    assert state
+    assert files_of(root / "packages") == state.pool, f"{root / 'packages'} is not exact"
     return {name: data for part in ("bin", "incoming", "retired") for name, data in _part(root, part)}
 
 
