@@ -33,11 +33,18 @@ TESTS ?= not slow#              which tests to run, as pytest's -m; empty: all
 BASE ?=#                        what `make review` compares with; default: where HEAD left the default branch
 FORMAT ?= markdown#             of `make review`: markdown or json
 STRICT ?=#                      1: `make review` fails where something needs a decision
+TO ?=#                          the release that `make rollback` goes to; default: the one before what is live
+FORCE ?=#                       1: `make index` publishes again what was rolled back, `make import` an older release
+SIGNING_KEY ?=#                 the key that signs releases, as a path; ssh-keygen makes one
+ALLOWED_SIGNERS ?= allowed_signers#  whose signatures count, in ssh-keygen's format
+BUNDLE ?=#                      the file that `make bundle` writes and `make import` reads; default: <id>.bundle
+SINCE ?=#                       the release that the other side has: `make bundle` leaves out what is in it
 URL ?=#                         the server that `make verify` asks; default: PYPI_ROOT is read
 REVIEW ?= review.md#        what `make comment` writes
 PROPOSAL ?= proposal#       the folder that `make propose` takes from
 CADDY ?= $(VENV)/bin/caddy#     your own binary, in place of the pinned wheel
 export PYPI_ROOT LISTEN UPSTREAM PACKAGE KEEP FETCH_TIMEOUT BASE FORMAT STRICT URL REVIEW PROPOSAL CADDY TESTS SOAK_MINUTES
+export TO FORCE SIGNING_KEY ALLOWED_SIGNERS BUNDLE SINCE
 
 RUN = $(VENV)/bin/python -m scripts
 TOOLS := $(VENV)/tools.txt
@@ -78,7 +85,7 @@ review: $(TOOLS) ## Say what changed in the locks since BASE, for the comment on
 
 .PHONY: index
 index: $(TOOLS) $(CADDY) ## Publish exactly what the locks name, to PYPI_ROOT
-	@$(RUN).index --root="$$PYPI_ROOT" --upstream="$$UPSTREAM" --keep="$$KEEP" --fetch-timeout="$$FETCH_TIMEOUT" --caddy="$$CADDY"
+	@$(RUN).index --root="$$PYPI_ROOT" --upstream="$$UPSTREAM" --keep="$$KEEP" --fetch-timeout="$$FETCH_TIMEOUT" --caddy="$$CADDY" --signing-key="$$SIGNING_KEY" --force="$$FORCE"
 
 .PHONY: closure
 closure: $(TOOLS) ## Say which projects clients can install on which targets from the locks alone; publishes nothing
@@ -94,7 +101,24 @@ serve: $(TOOLS) $(CADDY) ## Serve PYPI_ROOT on LISTEN with Caddy
 
 .PHONY: verify
 verify: $(TOOLS) ## Say whether PYPI_ROOT, or what the server at URL sends, is exactly what the locks name
-	@$(RUN).verify --root="$$PYPI_ROOT" --url="$$URL" --fetch-timeout="$$FETCH_TIMEOUT"
+	@$(RUN).verify --root="$$PYPI_ROOT" --url="$$URL" --fetch-timeout="$$FETCH_TIMEOUT" --allowed-signers="$$ALLOWED_SIGNERS"
+
+# The four that need nothing but Python, so that they work where no registry is.
+.PHONY: releases
+releases: ## List the releases in PYPI_ROOT: when, how much, made of what, what changed, which is live
+	@$(PYTHON) -m scripts.releases --root="$$PYPI_ROOT"
+
+.PHONY: rollback
+rollback: ## Make an older release live again: TO=id; default: the one before
+	@$(PYTHON) -m scripts.rollback --root="$$PYPI_ROOT" --to="$$TO" --keep="$$KEEP" --allowed-signers="$$ALLOWED_SIGNERS"
+
+.PHONY: bundle
+bundle: ## Write the live release to one file, BUNDLE, for an index without a network; SINCE=id: only what is new
+	@$(PYTHON) -m scripts.bundle --root="$$PYPI_ROOT" --bundle="$$BUNDLE" --since="$$SINCE"
+
+.PHONY: import
+import: ## Publish BUNDLE to PYPI_ROOT, if ALLOWED_SIGNERS vouches for it and it is newer than what is there
+	@$(PYTHON) -m scripts.import_bundle --root="$$PYPI_ROOT" --bundle="$$BUNDLE" --keep="$$KEEP" --allowed-signers="$$ALLOWED_SIGNERS" --force="$$FORCE"
 
 .PHONY: watch
 watch: $(TOOLS) ## Say what became of what PYPI_ROOT serves since: yanked, deleted, quarantined, with advisories

@@ -14,12 +14,13 @@ from pathlib import Path
 from scripts import judge
 from scripts.build import build
 from scripts.closure_check import RULE, Check
-from scripts.gather import gather, positive, read_approved
+from scripts.gather import gather, read_approved
 from scripts.list_files import File
 from scripts.root import opened
 from scripts.target import Target
 from scripts.target_names import target_order
 from scripts.terminal import run
+from scripts.variables import positive
 
 
 def _cell(files: Sequence[File], target: Target, gaps: set[tuple[str, Target]]) -> str:

@@ -9,16 +9,15 @@ import zlib
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 
-from scripts import history, sbom
+from scripts import history, manifest, sbom
 from scripts.build import PRECOMPRESSED_BYTES, validator
 from scripts.list_files import FILE
 from scripts.people import AS_IS
 from scripts.problem import Problem, Rule
+from scripts.release import ID_FILE, POOL
+from scripts.release import LINK as LINK_TO_POOL
 from scripts.root import is_file
 
-ID_FILE = "release.txt"
-# From a release's folder. A page, below simple/<project>/ in `web`, reads ../../packages/<file>.
-POOL = "../../packages"
 _FIXED = {
     *(FILE, "packages.json", history.FILE, sbom.FILE, "index.html", "changes/index.html", "not-here.html", *AS_IS),
     *("simple/index.html", "simple/index.json"),
@@ -69,7 +68,8 @@ def _expected(folder: Path, pages: Collection[str], *, is_published: bool) -> di
     twins = {f"{page}.gz" for page in pages if _size(folder / page) >= PRECOMPRESSED_BYTES}
     files = {*pages, *twins} | {f"{page}.etag" for page in (*pages, *twins)}
     folders = {str(above) for path in files for above in Path(path).parents} - {"."}
-    own = {ID_FILE: REGULAR, "packages": LINK} if is_published else {}
+    own = {ID_FILE: REGULAR, LINK_TO_POOL: LINK, manifest.FILE: REGULAR} if is_published else {}
+    own |= {manifest.SIGNATURE: REGULAR} if is_published and is_file(folder / manifest.SIGNATURE) else {}
     return dict.fromkeys(files, REGULAR) | dict.fromkeys(folders, FOLDER) | own
 
 
@@ -110,9 +110,9 @@ def release_problems(folder: Path, release: str) -> Iterator[Problem]:
     told = folder / ID_FILE
     if is_file(told) and told.read_bytes() != f"{release}\n".encode():
         yield Problem(Rule.RELEASE, ID_FILE, f"does not name the release {release}")
-    link = folder / "packages"
+    link = folder / LINK_TO_POOL
     if link.is_symlink() and str(link.readlink()) != POOL:
-        yield Problem(Rule.RELEASE, "packages", f"leads to {link.readlink()}, and not to {POOL}")
+        yield Problem(Rule.RELEASE, LINK_TO_POOL, f"leads to {link.readlink()}, and not to {POOL}")
     entries = history.read(folder)
     if not entries or entries[0].release != release:
         newest = entries[0].release if entries else "none"

@@ -7,7 +7,6 @@ specification. Everything in a file is untrusted: sizes are capped, names are co
 from __future__ import annotations
 
 import gzip
-import hashlib
 import lzma
 import re
 import struct
@@ -78,12 +77,6 @@ class Distribution(NamedTuple):
     requires_dist: tuple[str, ...] = ()
     requires_python: str | None = None
     about: About = About()
-
-
-def sha256_of(path: Path) -> str:
-    """Return a file's sha256 in hex."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def parse_filename(filename: str) -> tuple[NormalizedName, Version]:

@@ -25,7 +25,7 @@ from urllib.parse import urldefrag
 from pypi_simple import DistributionPackage
 
 from scripts import distribution
-from scripts.distribution import sha256_of
+from scripts.digest import sha256_of
 from scripts.locks import Key, Pin
 from scripts.root import Root, remove, sync_folder
 from scripts.terminal import Progress

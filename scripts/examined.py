@@ -13,7 +13,8 @@ from pypi_simple import DistributionPackage
 
 from scripts import distribution, inside
 from scripts.archive import MAX_METADATA_BYTES
-from scripts.distribution import About, sha256_of
+from scripts.digest import sha256_of
+from scripts.distribution import About
 from scripts.inside import Inside
 from scripts.root import Root, is_file
 from scripts.told import Asked, Told

@@ -19,7 +19,8 @@ from pypi_simple import DistributionPackage
 
 from scripts import facts, first_party, locks
 from scripts.config import Config
-from scripts.distribution import SUFFIXES, sha256_of
+from scripts.digest import sha256_of
+from scripts.distribution import SUFFIXES
 from scripts.download import Download, Downloader
 from scripts.facts import Memory, Status
 from scripts.list_files import published

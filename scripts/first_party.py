@@ -9,7 +9,8 @@ from typing import NamedTuple
 from packaging.utils import NormalizedName
 from packaging.version import Version
 
-from scripts.distribution import parse_filename, sha256_of
+from scripts.digest import sha256_of
+from scripts.distribution import parse_filename
 from scripts.root import is_file
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
@@ -29,13 +28,6 @@ class Gathered(NamedTuple):
     offer: Offer
     paths: dict[str, Path]
     moment: datetime
-
-
-def positive(name: str, text: str) -> int:
-    """Return the number that a variable of make holds."""
-    if not re.fullmatch("[1-9][0-9]{0,8}", text):
-        raise SystemExit(f"{name}: {text!r} is not a whole number above 0; write one, or leave {name} out")
-    return int(text)
 
 
 def read_approved() -> tuple[Config, Wanted]:

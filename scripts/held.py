@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from scripts import distribution
-from scripts.distribution import sha256_of
+from scripts.digest import sha256_of
 from scripts.problem import Problem, Rule
 from scripts.root import is_file
 from scripts.terminal import side_by_side

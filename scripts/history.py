@@ -16,8 +16,9 @@ from packaging.version import Version
 
 from scripts.distribution import parse_filename
 from scripts.list_files import Record
+from scripts.release import CHANGES
 
-FILE = "changes.json"
+FILE = CHANGES
 MOST_RELEASES = 100
 
 

@@ -12,17 +12,19 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from scripts import judge
+from scripts import judge, rolled_back
 from scripts.build import build
 from scripts.closure_check import Check
 from scripts.config import Config
-from scripts.gather import gather, positive, read_approved
+from scripts.gather import gather, read_approved
 from scripts.locate import Wanted
-from scripts.publish import Published, publish
+from scripts.origin import locks_digest, origin_of
+from scripts.publish import Made, Published, publish
 from scripts.report import Report
 from scripts.root import Root, opened
 from scripts.stage import stage
-from scripts.terminal import run
+from scripts.terminal import disk_errors, run
+from scripts.variables import positive, switch
 
 
 def _publish(root: Root, wanted: Wanted, args: argparse.Namespace, settings: Config, report: Report) -> Published:
@@ -34,8 +36,11 @@ def _publish(root: Root, wanted: Wanted, args: argparse.Namespace, settings: Con
         if settings.closure != "off":
             judge.closure_findings(report, Check(offer, settings), settings, site, gathered.paths)
         report.close()
-        stage(root, args.caddy)
-        return publish(root, offer, site, gathered.paths, gathered.moment, args.keep, wanted)
+        origin = origin_of(stage(root, args.caddy))
+        made = Made(offer, site, gathered.paths, gathered.moment, wanted, origin)
+        published = publish(root, made, args.keep, args.signing_key)
+    rolled_back.forget(root)
+    return published
 
 
 def _report(root: Root, published: Published, wanted: Wanted) -> None:
@@ -55,6 +60,8 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--upstream", default="", help="index URL in place of pip's index-url")
     parser.add_argument("--keep", default="5", help="how many releases stay")
     parser.add_argument("--fetch-timeout", default="3600", help="seconds that all downloads may take")
+    parser.add_argument("--signing-key", default="", help="path of ssh-keygen's key that signs the release")
+    parser.add_argument("--force", default="", help="1: publish again what was rolled back")
     parser.add_argument("--caddy", required=True, help="the server's binary, staged beside the release")
     return parser.parse_args(argv)
 
@@ -69,13 +76,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     report.add(judge.private_names(wanted, settings))
     report.stop()
     with opened(args.root) as root:
-        try:
+        rolled_back.refuse(root, locks_digest(), is_forced=switch("FORCE", args.force))
+        with disk_errors(args.root, "make index"):
             published = _publish(root, wanted, args, settings, report)
-        except OSError as error:
-            # Of two names, the second is the one that was written.
-            where = error.filename2 or error.filename or args.root
-            reason = error.strerror or str(error)
-            raise SystemExit(f"{where}: {reason}; mend that, then run make index again") from None
     _report(root, published, wanted)
     return 0
 

@@ -1,4 +1,4 @@
-"""Approved files -> $(PYPI_ROOT)/packages/: what enters the pool, what leaves it, and what older releases still need.
+"""A release's files -> $(PYPI_ROOT)/packages/: what enters the pool and leaves it, and what older releases need.
 
 A wheel stands beside its sidecar, `<wheel>.metadata`, which holds METADATA's exact bytes (PEP 658).
 
@@ -9,31 +9,32 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from scripts.distribution import Distribution, sha256_of
-from scripts.list_files import records
+from scripts.manifest import Fact, Manifest, is_right, read
 from scripts.root import Root, is_file, write_synced
 
+# Of each name of the pool: the file that is to stand there, or its bytes.
+Sources = Mapping[str, Path | bytes]
 
-def add(root: Root, one: Distribution, path: Path) -> bool:
-    """Put one file and its sidecar into the pool; returns whether the file is new there."""
-    place = root.packages / one.filename
-    if one.metadata is not None:
-        _add_sidecar(root, place.with_name(f"{place.name}.metadata"), one.metadata)
-    if path == place:
+
+def fill(root: Root, sources: Sources) -> int:
+    """Put files into the pool; returns how many are new there, sidecars aside."""
+    return sum(_add(root, root.packages / name, sources[name]) for name in sorted(sources))
+
+
+def _add(root: Root, place: Path, source: Path | bytes) -> bool:
+    if isinstance(source, bytes):
+        if not is_file(place) or place.read_bytes() != source:
+            make_way(root, place)
+            write_synced(place, source)
+        return False
+    if source == place:
         return False
     make_way(root, place)
-    path.replace(place)
-    return True
-
-
-def _add_sidecar(root: Root, place: Path, data: bytes) -> None:
-    if is_file(place) and place.read_bytes() == data:
-        return
-    make_way(root, place)
-    write_synced(place, data)
+    source.replace(place)
+    return place.suffix != ".metadata"
 
 
 def make_way(root: Root, place: Path) -> None:
@@ -53,47 +54,70 @@ def _is_taken(place: Path) -> bool:
 
 
 def _beside(place: Path) -> Path:
-    """Return a free name that no distribution has, so that nothing restores it; a stray's own may be of full length."""
+    """Return a free name that no distribution has; a stray's own may be of full length."""
     stem = os.fsdecode(os.fsencode(place.name)[:200])
     names = (place.with_name(f"{stem}.{count}") for count in itertools.count(1))
     return next(name for name in names if not _is_taken(name))
 
 
-def retire(root: Root, files: Sequence[Distribution]) -> int:
-    """Move whatever the live pages do not list out of the pool, whoever put it there; returns how many, sidecars aside.
+def retire(root: Root, manifest: Manifest) -> int:
+    """Move whatever the live release does not have out of the pool, whoever put it there; returns how many.
 
-    What a kept release approved keeps its name, to be restored by; no stray takes that name.
+    Sidecars are not counted. What a kept release has keeps its name, to be restored by; no stray takes that name.
     """
-    listed = {one.filename for one in files} | {f"{one.filename}.metadata" for one in files if one.metadata is not None}
-    strays = [path for path in sorted(root.packages.iterdir()) if path.name not in listed]
-    approved = approved_names(root) if strays else {}
+    strays = [path for path in sorted(root.packages.iterdir()) if path.name not in manifest.pool]
+    needed = kept(root) if strays else {}
     for path in strays:
         place = root.retired / path.name
-        if is_file(path) and sha256_of(path) in approved.get(path.name, ()):
+        if is_file(path) and any(is_right(path, fact) for fact in needed.get(path.name, ())):
             make_way(root, place)
-        elif path.name in approved or _is_taken(place):
+        elif path.name in needed or _is_taken(place):
             place = _beside(place)
         _move_to_retired(path, place)
     return sum(path.suffix != ".metadata" for path in strays)
 
 
-def approved_names(root: Root) -> dict[str, set[str]]:
-    """Return name -> sha256 of the files and sidecars that the kept releases name; a name may have changed its file."""
-    approved: dict[str, set[str]] = {}
-    for record in itertools.chain.from_iterable(map(records, root.all_releases)):
-        name = str(record.get("filename"))
-        for ending, key in (("", "hash"), (".metadata", "core_metadata")):
-            approved.setdefault(f"{name}{ending}", set()).add(str(record.get(key)).removeprefix("sha256="))
-    return approved
+def kept(root: Root) -> dict[str, set[Fact]]:
+    """Return what the kept releases have in the pool, by name; a name may have changed its file."""
+    found: dict[str, set[Fact]] = {}
+    for release in root.all_releases:
+        for name, fact in _pool_of(release).items():
+            found.setdefault(name, set()).add(fact)
+    return found
 
 
-def check(root: Root, files: Sequence[Distribution]) -> None:
+def _pool_of(release: Path) -> Mapping[str, Fact]:
+    try:
+        return read(release).pool
+    except ValueError:  # it cannot be rolled back to, so that it needs nothing
+        return {}
+
+
+def _candidates(root: Root, name: str) -> Iterator[Path]:
+    """Yield where a file of the pool may be: what gave way to another of its name has a number behind its name."""
+    yield from (root.packages / name, root.retired / name)
+    stem = os.fsdecode(os.fsencode(name)[:200])
+    yield from (path for path in sorted(root.retired.glob(f"{_escaped(stem)}.*")) if path.suffix[1:].isdigit())
+
+
+def _escaped(text: str) -> str:
+    return "".join(f"[{char}]" if char in "[*?" else char for char in text)
+
+
+def find(root: Root, name: str, fact: Fact) -> Path | None:
+    """Find a file of a release in the pool or among what left it, by what it holds."""
+    return next((path for path in _candidates(root, name) if is_right(path, fact)), None)
+
+
+def check(root: Root, manifest: Manifest) -> None:
     """Read back every file that the new pages promise, and its sidecar."""
-    wrong = [one.filename for one in files if not _is_right(root.packages / one.filename, one)]
+    wrong = [name for name, fact in manifest.pool.items() if not is_right(root.packages / name, fact)]
     if wrong:
         raise SystemExit(f"{root.packages}: {', '.join(wrong)}: reads back other than approved; run make index again")
 
 
-def _is_right(path: Path, one: Distribution) -> bool:
-    sidecar = path.with_name(f"{path.name}.metadata")
-    return sha256_of(path) == one.sha256 and (one.metadata is None or sidecar.read_bytes() == one.metadata)
+def is_needed(path: Path, needed: Mapping[str, set[Fact]]) -> bool:
+    """Whether a kept release would be restored by what is at a path of `retired/`."""
+    stem, _, number = path.name.rpartition(".")
+    name = stem if number.isdigit() and path.name not in needed else path.name
+    return any(is_right(path, fact) for fact in needed.get(name, ()))

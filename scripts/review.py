@@ -13,7 +13,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from scripts import review_sides, review_text, revision
-from scripts.gather import positive
 from scripts.item import Severity, ordered
 from scripts.pip_environment import pip_environment
 from scripts.review_items import change_items, drift_items
@@ -22,6 +21,7 @@ from scripts.review_text import Review
 from scripts.root import Root
 from scripts.terminal import run
 from scripts.upstream import Upstream
+from scripts.variables import positive
 
 
 def main(argv: Sequence[str] | None = None) -> int:

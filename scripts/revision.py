@@ -108,6 +108,15 @@ def read(base: str, *paths: str) -> Revision:
     return Revision(commit, dict(zip(found, _contents(list(found.values())), strict=True)))
 
 
+def head() -> str:
+    """Return HEAD's id, with `-dirty` behind it where files differ from it; "" where git knows no commit."""
+    try:
+        commit = _commit("HEAD")
+    except SystemExit:  # there is no git, and need not be
+        return ""
+    return f"{commit}-dirty" if commit and _run("status", "--porcelain") else commit
+
+
 def head_moment(*paths: str) -> datetime:
     """Return when the checkout's files below paths became what they are: HEAD's time, or now where they differ."""
     now = datetime.now(UTC).replace(microsecond=0)

@@ -6,7 +6,8 @@ incoming/       fetched and verified, not yet published
 releases/<id>/  complete pages, and packages -> ../../packages
 web             -> releases/<id>: the document root
 bin/            caddy and its Caddyfile
-.pypi-index     says that the folder is ours, and names the run that works on it
+.pypi-index     says that the folder is ours; who works on it holds a lock on it (scripts/owner.py)
+.owner          names the run that works on it
 """
 
 from __future__ import annotations
@@ -16,7 +17,6 @@ import fcntl
 import os
 import re
 import shutil
-import socket
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -24,18 +24,24 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, NamedTuple
 
+from scripts.owner import Owner, lock, owned
+
 _MARKER = ".pypi-index"
-_MARKER_TEXT = "pypi-index, layout 1"
+_MARKER_TEXT = "pypi-index, layout 1\n"
 # What a fresh volume may hold before anybody used it.
 NOT_CONTENT = {"lost+found", ".snapshot"}
 _RELEASE = re.compile(r"(20\d{6}T\d{6}Z)-[0-9a-f]{12}")
 RELEASE_TIME = "%Y%m%dT%H%M%SZ"
+# Linux has 24 hexadecimal digits there, BSD and macOS dots between theirs.
+_SILLY = re.compile(r"\.nfs[0-9A-Fa-f.]{16,}")
+_LEFT = {errno.ENOENT, errno.ENOTEMPTY, errno.EEXIST}
 
 
 class Root(NamedTuple):
     """The shared folder. Its parts exist once `opened` has been entered."""
 
     path: Path
+    owner: Owner | None = None
 
     @property
     def packages(self) -> Path:
@@ -84,6 +90,11 @@ class Root(NamedTuple):
         found = (path for path in self.releases.glob("*") if is_folder(path))
         return sorted(path for path in found if release_time(path))
 
+    def refuse_if_taken(self) -> None:
+        """Raise SystemExit where another run thought this one dead and took the folder over; nothing if only read."""
+        if self.owner:
+            self.owner.refuse_if_taken()
+
 
 def is_folder(path: Path) -> bool:
     """Whether it is a folder itself, and not a link to one."""
@@ -123,31 +134,13 @@ def _claim(root: Root) -> None:
             "name a new or empty folder"
         )
     root.path.mkdir(parents=True, exist_ok=True)
-    marker.touch()
+    marker.write_text(_MARKER_TEXT)
 
 
-def _wait_for_lock(file: IO[str], path: Path, kind: int = fcntl.LOCK_EX) -> None:
-    try:
-        fcntl.flock(file, kind | fcntl.LOCK_NB)
-    except BlockingIOError:
-        owner = file.read(1000).partition("\n")[2].strip()
-        known = owner if owner.isprintable() and owner else "another run"
-        print(f"{path}: waiting for {known}", file=sys.stderr, flush=True)
-        fcntl.flock(file, kind)
-
-
-def _lock(root: Root) -> IO[str]:
-    """Take the lock and write down who has it; it ends with the file."""
+def _open_marker(root: Root) -> IO[str]:
     # A link in the marker's place would have us write where it leads.
     descriptor = os.open(root.path / _MARKER, os.O_RDWR | os.O_NOFOLLOW)
-    marker = os.fdopen(descriptor, "r+", encoding="utf-8", errors="replace")
-    _wait_for_lock(marker, root.path)
-    owner = f"process {os.getpid()} on {socket.gethostname()}, since {datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC"
-    marker.seek(0)
-    marker.write(f"{_MARKER_TEXT}\n{owner}\n")
-    marker.truncate()
-    marker.flush()
-    return marker
+    return os.fdopen(descriptor, "r+", encoding="utf-8", errors="replace")
 
 
 def _make_parts(root: Root) -> None:
@@ -169,7 +162,7 @@ def opened(path: Path) -> Iterator[Root]:
     with ExitStack() as stack:
         try:
             _claim(root)
-            stack.enter_context(_lock(root))
+            root = Root(path, stack.enter_context(owned(path, stack.enter_context(_open_marker(root)))))
             _make_parts(root)
         except OSError as error:
             where = error.filename or path
@@ -189,7 +182,7 @@ def opened_to_read(path: Path) -> Iterator[Root]:
         raise SystemExit(f"PYPI_ROOT: {path} holds no release of ours; run make index")
     try:
         with marker.open(encoding="utf-8", errors="replace") as file:
-            _wait_for_lock(file, path, fcntl.LOCK_SH)
+            lock(file, path, fcntl.LOCK_SH)  # where there are no locks, what is read may be changing
             yield Root(path)
     except OSError as error:
         raise SystemExit(
@@ -197,11 +190,33 @@ def opened_to_read(path: Path) -> Iterator[Root]:
         ) from None
 
 
-def remove(path: Path) -> None:
-    """Remove whatever is at path, or nothing; a link goes, what it leads to stays."""
-    if is_folder(path):
-        shutil.rmtree(path)
+def is_silly(path: Path) -> bool:
+    """Whether it is what NFS keeps of a file that a program here had open when it was removed; it goes by itself."""
+    return bool(_SILLY.fullmatch(path.name)) and (is_file(path) or not os.path.lexists(path))
+
+
+def _leave(_: object, path: str, error: BaseException) -> None:
+    """Go on past what is gone already, and what NFS or somebody who adds to a folder keeps there."""
+    is_left = isinstance(error, OSError) and error.errno in _LEFT
+    if not is_left and not is_silly(Path(path)):
+        raise error
+
+
+def _remove_folder(path: Path) -> None:
+    if sys.version_info >= (3, 12):
+        shutil.rmtree(path, onexc=_leave)
     else:
+        shutil.rmtree(path, onerror=lambda function, where, raised: _leave(function, where, raised[1]))
+
+
+def remove(path: Path) -> None:
+    """Remove whatever is at path, or nothing; a link goes, what it leads to stays.
+
+    What cannot be removed yet, on NFS, is left for the next run, with the folders that it is in.
+    """
+    if is_folder(path):
+        _remove_folder(path)
+    elif not is_silly(path):
         path.unlink(missing_ok=True)
 
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import filecmp
 import os
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 
 from scripts import CODE
+from scripts.manifest import Fact, fact_of
 from scripts.root import Root, is_file, write_synced
 
 START = CODE / "caddy" / "caddy"
@@ -26,14 +28,16 @@ def _is_staged(source: Path, place: Path) -> bool:
     return is_file(place) and filecmp.cmp(source, place, shallow=False)
 
 
-def stage(root: Root, caddy: str) -> None:
-    """Copy the server's binary, its start and its Caddyfile, by rename, where they differ from what is there."""
-    staged = (
-        (find_caddy(caddy), root.bin / "caddy-server"),
-        (START, root.bin / "caddy"),
-        (CADDYFILE, root.bin / "Caddyfile"),
-    )
-    for source, place in staged:
-        executable = place.name != CADDYFILE.name
+def stage(root: Root, caddy: str) -> dict[str, Fact]:
+    """Put the server's binary, its start and its Caddyfile into `bin/`; returns what they are, by name."""
+    sources = {"caddy-server": find_caddy(caddy), START.name: START, CADDYFILE.name: CADDYFILE}
+    put(root, sources)
+    return {name: fact_of(source) for name, source in sources.items()}
+
+
+def put(root: Root, sources: Mapping[str, Path]) -> None:
+    """Copy programs to `bin/`, by rename, where they differ from what is there."""
+    for name, source in sources.items():
+        place, executable = root.bin / name, name != CADDYFILE.name
         if not _is_staged(source, place) or (executable and not os.access(place, os.X_OK)):
             write_synced(place, source.read_bytes(), executable=executable)

@@ -8,6 +8,8 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import contextmanager
+from pathlib import Path
 from typing import TypeVar
 
 from scripts import end_by_signal
@@ -66,6 +68,18 @@ def side_by_side(
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
+
+
+@contextmanager
+def disk_errors(folder: Path, verb: str) -> Iterator[None]:
+    """Tell what a file system refuses in one sentence; what cannot be written names itself, or else folder does."""
+    try:
+        yield
+    except OSError as error:
+        # Of two names, the second is the one that was written.
+        where = error.filename2 or error.filename or folder
+        reason = error.strerror or str(error)
+        raise SystemExit(f"{where}: {reason}; mend that, then run {verb} again") from None
 
 
 def run(main: Callable[[], int]) -> int:

@@ -16,13 +16,17 @@ from scripts.conformance import Show, examine_folder
 from scripts.conformance_facts import Approved
 from scripts.conformance_pages import written
 from scripts.conformance_tree import FOLDER, LINK, REGULAR, kind, misplaced
-from scripts.distribution import SUFFIXES, sha256_of
-from scripts.gather import positive, read_approved
+from scripts.digest import sha256_of
+from scripts.distribution import SUFFIXES
+from scripts.gather import read_approved
 from scripts.held import PACKAGES, hold_all, with_sidecars, wrong_sidecars
+from scripts.owner import FILE as OWNER
 from scripts.problem import Problem, Rule
-from scripts.root import NOT_CONTENT, Root, is_file, opened_to_read
+from scripts.root import NOT_CONTENT, Root, is_file, is_folder, is_silly, opened_to_read
 from scripts.stage import CADDYFILE, START
 from scripts.terminal import Progress, run
+from scripts.variables import positive
+from scripts.verify_manifest import kept, listed, programs
 from scripts.verify_url import verify_url
 
 _REMEDY = "run make index"
@@ -40,11 +44,23 @@ class Verified(NamedTuple):
     problems: list[str]
 
 
+def _kinds(folder: Path, above: str = "") -> dict[str, str]:
+    """Say what stands in a folder, without what NFS keeps there for a while, which the server does not serve."""
+    return {f"{above}{path.name}": kind(path) for path in folder.iterdir() if not is_silly(path)}
+
+
+def _is_left(path: Path) -> bool:
+    """Whether NFS kept it: such a file, or a folder that could not be removed with such a file in it."""
+    return is_silly(path) or (is_folder(path) and any(path.iterdir()) and all(map(_is_left, path.iterdir())))
+
+
 def _top_problems(root: Root) -> Iterator[Problem]:
     """Compare the top of the shared folder with its layout; what waits or is retired there is not served."""
-    found = {path.name: kind(path) for path in root.path.iterdir() if path.name not in NOT_CONTENT}
-    yield from (one._replace(remedy=_to_remove(one)) for one in misplaced(found, _TOP))
-    strays = (path for path in root.releases.iterdir() if path not in root.all_releases)
+    found = {name: what for name, what in _kinds(root.path).items() if name not in NOT_CONTENT}
+    # A killed run leaves it to the next one.
+    expected = _TOP | {name: REGULAR for name in found if name == OWNER}
+    yield from (one._replace(remedy=_to_remove(one)) for one in misplaced(found, expected))
+    strays = (path for path in root.releases.iterdir() if path not in root.all_releases and not _is_left(path))
     for path in strays:
         yield Problem(Rule.LAYOUT, f"releases/{path.name}", f"is {kind(path)} that is no release", "remove it")
 
@@ -55,7 +71,7 @@ def _to_remove(problem: Problem) -> str:
 
 def _pool_problems(root: Root, names: set[str]) -> Iterator[Problem]:
     """Compare the pool with the files that the pages list; missing files are named with the pages."""
-    found = {f"{PACKAGES}/{path.name}": kind(path) for path in root.packages.iterdir()}
+    found = _kinds(root.packages, f"{PACKAGES}/")
     expected = {f"{PACKAGES}/{name}": REGULAR for name in with_sidecars(names)}
     absent = {f"{PACKAGES}/{name}" for name in names} - found.keys()
     yield from misplaced(found, {path: REGULAR for path in expected if path not in absent})
@@ -66,7 +82,7 @@ def _sidecar_digests(root: Root, names: set[str]) -> dict[str, str]:
     return {name: sha256_of(place) for name, place in places.items() if is_file(place)}
 
 
-def verify_root(root: Root, settings: Config, approved: Approved, show: Show) -> Verified:
+def verify_root(root: Root, settings: Config, approved: Approved, allowed: Path, show: Show) -> Verified:
     """Examine the live release of a shared folder, its pool, and the folder itself."""
     live = root.live
     if live is None:
@@ -79,17 +95,19 @@ def verify_root(root: Root, settings: Config, approved: Approved, show: Show) ->
     pages = [one for one in found.problems if not one.path.startswith(f"{PACKAGES}/")]
     pool = [one for one in found.problems if one.path.startswith(f"{PACKAGES}/")]
     told = {*_web_problems(root, live), *_top_problems(root), *_bin_problems(root), *of_pool, *pool}
+    told |= set(kept(root, live, allowed))
     if not told and not pages:
-        pages = list(written(root, live, settings, approved.wanted))
+        pages = [*written(root, live, settings, approved.wanted), *listed(live, found.files)]
     told |= {one._replace(path=f"releases/{live.name}/{one.path}") for one in pages}
     return Verified(str(root.path), live.name, [one.sentence(f"{root.path}/", _REMEDY) for one in sorted(told)])
 
 
 def _bin_problems(root: Root) -> Iterator[Problem]:
     """Compare what the serving side runs with the checkout's; the binary may be the user's own."""
-    found = {f"bin/{path.name}": kind(path) for path in root.bin.iterdir()}
+    found = _kinds(root.bin, "bin/")
     expected = dict.fromkeys(("bin/caddy-server", *(f"bin/{source.name}" for source in (START, CADDYFILE))), REGULAR)
     yield from (one._replace(remedy=_to_remove(one)) for one in misplaced(found, expected))
+    yield from programs(root)
     for source in (START, CADDYFILE):
         if is_file(place := root.bin / source.name) and place.read_bytes() != source.read_bytes():
             yield Problem(Rule.LAYOUT, f"bin/{place.name}", f"is not the checkout's caddy/{source.name}")
@@ -108,7 +126,7 @@ def _verify(args: argparse.Namespace, settings: Config, approved: Approved) -> V
             timeout = positive("FETCH_TIMEOUT", args.fetch_timeout)
             return Verified(*verify_url(args.url, approved, Root(args.root).live, timeout, progress.show))
         with opened_to_read(args.root) as root:
-            return verify_root(root, settings, approved, progress.show)
+            return verify_root(root, settings, approved, args.allowed_signers, progress.show)
     finally:
         progress.clear()
 
@@ -119,6 +137,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--root", type=Path, required=True, help="the shared folder")
     parser.add_argument("--url", default="", help="a server's index URL, to examine what it sends")
     parser.add_argument("--fetch-timeout", default="3600", help="seconds that all requests may take")
+    parser.add_argument("--allowed-signers", type=Path, default=Path(), help="who may have signed, if it is there")
     args = parser.parse_args(argv)
     settings, wanted = read_approved()
     approved = Approved(wanted, settings.denied)

@@ -19,12 +19,13 @@ from typing import NamedTuple
 from scripts.conformance import Show, examine
 from scripts.conformance_facts import Approved, sha256_in
 from scripts.conformance_pages import different
-from scripts.conformance_tree import ID_FILE, pages, release_problems
+from scripts.conformance_tree import pages, release_problems
 from scripts.distribution import parse_filename
 from scripts.facts import Json
 from scripts.held import PACKAGES, Held, hold, wrong_sidecars
 from scripts.pip_environment import environment_of_server
 from scripts.problem import Problem, Rule
+from scripts.release import ID_FILE
 from scripts.root import release_time
 from scripts.upstream import Upstream, UpstreamError, reason_of, until, without_password
 from scripts.verify_server import (

@@ -16,7 +16,6 @@ from scripts import advisories, config, first_party, locks, since, waivers
 from scripts.advisories import Pin
 from scripts.config import Config
 from scripts.finding import Finding
-from scripts.gather import positive
 from scripts.list_files import File
 from scripts.offer import Offer
 from scripts.people import count
@@ -28,6 +27,7 @@ from scripts.terminal import Progress, run, side_by_side
 from scripts.texts import printable
 from scripts.unchecked import NotChecked
 from scripts.upstream import Page, Upstream, UpstreamError
+from scripts.variables import positive
 from scripts.why import chains
 
 _AT_ONCE = 8

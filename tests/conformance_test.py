@@ -25,7 +25,8 @@ from scripts.fetch import fetch
 from scripts.gather import read_approved
 from scripts.list_files import list_files
 from scripts.offer import Offer
-from scripts.publish import next_moment
+from scripts.origin import origin_of
+from scripts.publish import Made, next_moment
 from scripts.publish import publish as publish_site
 from scripts.root import opened
 
@@ -649,7 +650,7 @@ def publish_broken(checkout: Checkout, upstream: Upstream, folder: Path, change:
         change(folder)
         paths = {pin.sha256: path for pin, path in found.items()}
         with pytest.raises(SystemExit) as caught:
-            publish_site(root, offer, folder, paths, moment, 5, wanted)
+            publish_site(root, Made(offer, folder, paths, moment, wanted, origin_of({})), 5)
     return str(caught.value)
 
 

@@ -18,6 +18,7 @@ from approved import approve
 from conftest import Checkout
 from distributions import Distribution, wheel
 from index_test import refusal, tree
+from manifests import remake
 from upstream import Upstream
 
 ALPHA, BETA, GAMMA = (wheel(name, "1.0") for name in ("alpha", "beta", "gamma"))
@@ -39,7 +40,7 @@ def live(checkout: Checkout) -> Path:
 
 def content(release: Path) -> dict[str, bytes]:
     """Return a release's own files, without those that tell which release they are in."""
-    others = ("packages/", "changes/", "changes.json", "index.html", "release.txt")
+    others = ("packages/", "changes/", "changes.json", "index.html", "release.txt", "manifest.jsonl")
     return {path: data for path, data in tree(release).items() if not path.startswith(others)}
 
 
@@ -75,19 +76,22 @@ def earlier(text: str, days: float) -> str:
 def age(checkout: Checkout, days: float) -> list[Path]:
     """Make all that is there look older: releases by their names and what they tell, retired files by their times."""
     shown = live(checkout).name
+    times = {path.name: path.lstat().st_mtime for path in (checkout.root / "retired").iterdir()}
     for release in sorted((checkout.root / "releases").iterdir()):
         older = release.rename(release.with_name(earlier(release.name, days)))
+        times[older.name] = older.stat().st_mtime
         (older / "release.txt").write_text(f"{older.name}\n")
         for page in (older / "changes.json", older / "index.html", older / "changes" / "index.html"):
             text = earlier(page.read_text(), days)
             page.write_text(text)
             page.with_name(f"{page.name}.etag").write_text(f'W/"{hashlib.sha256(text.encode()).hexdigest()[:32]}"')
+        remake(older)
         if release.name == shown:
             (checkout.root / "web").unlink()
             (checkout.root / "web").symlink_to(f"releases/{older.name}")
-    for path in (checkout.root / "retired").iterdir():
-        moment_retired = path.lstat().st_mtime - days * 86400
-        os.utime(path, (moment_retired, moment_retired), follow_symlinks=False)
+    for path in (*(checkout.root / "retired").iterdir(), *(checkout.root / "releases").iterdir()):
+        moment_left = times[path.name] - days * 86400
+        os.utime(path, (moment_left, moment_left), follow_symlinks=False)
     return sorted((checkout.root / "releases").iterdir())
 
 
@@ -109,9 +113,9 @@ def test_the_shared_folder_has_the_layout_of_the_design(checkout: Checkout) -> N
         *("packages.json", "project/alpha/index.html", "simple/alpha/index.html", "simple/alpha/index.json"),
         *("sbom.cdx.json", "simple/index.html", "simple/index.json", "site.js", "style.css"),
     }
-    etags = {f"{page}.etag" for page in pages}
+    etags, own = {f"{page}.etag" for page in pages}, {"release.txt", "manifest.jsonl"}
     files = {path.relative_to(release).as_posix() for path in release.rglob("*") if path.is_file()}
-    assert {name for name in files if not name.endswith((".gz", ".gz.etag"))} == pages | etags | {"release.txt"}
+    assert {name for name in files if not name.endswith((".gz", ".gz.etag"))} == own | pages | etags
     assert pool(checkout) == expected_pool(ALPHA)
     assert list((checkout.root / "retired").iterdir()) == []
     assert list((checkout.root / "incoming").iterdir()) == []
@@ -398,8 +402,8 @@ def test_a_page_that_reads_back_otherwise_is_not_published(checkout: Checkout, m
     with pytest.raises(SystemExit) as stopped:
         checkout.index()
     assert re.fullmatch(
-        rf"{re.escape(str(checkout.root))}/releases/\.\S+\.new: reads back other than it was written; "
-        "check the disk, then run make index",
+        rf"{re.escape(str(checkout.root))}/releases/\.\S+\.new/\S+: reads back other than it was written; "
+        "check the disk, then try again",
         str(stopped.value),
     )
     assert live(checkout) == first

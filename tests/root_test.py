@@ -1,8 +1,7 @@
-"""scripts/root.py and stage.py: whose folder it is, who works on it now, and what happens when it cannot be written."""
+"""scripts/root.py and stage.py: whose folder it is, and what happens when it cannot be written."""
 
 from __future__ import annotations
 
-import fcntl
 import os
 import re
 import shutil
@@ -21,7 +20,6 @@ from upstream import Upstream
 from scripts import CODE
 
 ALPHA = wheel("alpha", "1.0")
-SUMMARY = r"published \d{8}T\d{6}Z-[0-9a-f]{12}: 1 projects, 1 files"
 Mount = Callable[[str], Path]
 
 
@@ -140,66 +138,6 @@ def test_the_marker_is_not_written_through_a_link(approved: Checkout, tmp_path: 
     (approved.root / ".pypi-index").symlink_to(tmp_path / "thesis.tex")
     refusal(approved)
     assert (tmp_path / "thesis.tex").read_text() == "precious"
-
-
-# Two runs at once
-
-
-def second_run(checkout: Checkout) -> subprocess.Popen[str]:
-    command = (
-        *(sys.executable, "-m", "scripts.index", f"--root={checkout.root}", f"--upstream={checkout.upstream.url}"),
-        f"--caddy={sys.executable}",
-    )
-    environment = os.environ | {"PYTHONPATH": str(CODE)}
-    return subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
-
-
-@pytest.mark.parametrize(
-    ("note", "owner"),
-    [
-        (
-            "pypi-index, layout 1\nprocess 12 on elsewhere, since 2026-01-02 03:04:05 UTC\n",
-            "process 12 on elsewhere, since 2026-01-02 03:04:05 UTC",
-        ),
-        ("", "another run"),
-        ("pypi-index, layout 1\n\x1b[2Jevil\n", "another run"),
-        ("pypi-index, layout 1\none\ntwo\n", "another run"),
-    ],
-)
-def test_a_second_run_waits_and_says_for_whom(approved: Checkout, note: str, owner: str) -> None:
-    approved.root.mkdir()
-    marker = approved.root / ".pypi-index"
-    marker.write_text(note)
-    with marker.open("r+") as held:
-        fcntl.flock(held, fcntl.LOCK_EX)
-        with second_run(approved) as process:
-            assert process.stderr is not None
-            line = process.stderr.readline()
-            names = [path.name for path in approved.root.iterdir()]
-            fcntl.flock(held, fcntl.LOCK_UN)
-            text = process.stderr.read()
-    assert line == f"{approved.root}: waiting for {owner}\n"
-    assert names == [".pypi-index"]
-    assert process.returncode == 0
-    assert re.fullmatch(rf"{approved.root}: {SUMMARY} \(1 added, 0 retired\)\n", text)
-
-
-def test_a_run_writes_down_who_it_is(approved: Checkout) -> None:
-    approved.root.mkdir()
-    (approved.root / ".pypi-index").write_text("pypi-index, layout 1\nsomebody with a much longer name\n" + "x" * 1000)
-    approved.index()
-    assert re.fullmatch(
-        rf"pypi-index, layout 1\nprocess {os.getpid()} on \S+, since \d{{4}}-\d\d-\d\d \d\d:\d\d:\d\d UTC\n",
-        (approved.root / ".pypi-index").read_text(),
-    )
-
-
-def test_many_first_runs_at_once_all_succeed_and_publish_once(approved: Checkout) -> None:
-    runs = [second_run(approved) for _ in range(4)]
-    texts = [run.communicate()[1] for run in runs]
-    assert [run.returncode for run in runs] == [0] * 4
-    assert len([text for text in texts if "1 added" in text]) == 1
-    assert len(list((approved.root / "releases").iterdir())) == 1
 
 
 # What cannot be written

@@ -1,0 +1,175 @@
+"""A release -> manifest.jsonl: which files it is made of, by sha256 and size, and where it comes from.
+
+JSON Lines in ASCII. The first line is the release: its id, a `generation` that only grows, the git commit and the
+digest of the locks that it was made of, the versions of the tools, how many projects and distributions it has, and
+the programs that serve it (`bin/`). Each other line is one file: its path below the document root, sha256 and size in
+bytes, sorted by path. OpenSSH's signature of exactly these bytes stands beside it, where there is a key.
+
+Needs nothing but Python, as all that reads it on the other side of an air gap.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from scripts.digest import sha256_of
+from scripts.root import is_file, release_time
+
+FILE = "manifest.jsonl"
+SIGNATURE = f"{FILE}.sig"
+PACKAGES, BIN = "packages/", "bin/"
+_SHA256 = re.compile("[0-9a-f]{64}")
+_MOST_BYTES = 2**30
+
+
+class Fact(NamedTuple):
+    """What a file is: sha256 in hex, and size in bytes."""
+
+    sha256: str
+    size: int
+
+
+class Manifest(NamedTuple):
+    """One release. commit is "" where there was no git, and ends in `-dirty` where files differed from the commit.
+
+    locks is the sha256 of all locks; files are by their path below the document root, programs by their name in `bin/`.
+    """
+
+    release: str
+    generation: int
+    commit: str
+    locks: str
+    tools: Mapping[str, str]
+    projects: int
+    programs: Mapping[str, Fact]
+    files: Mapping[str, Fact]
+
+    @property
+    def pages(self) -> dict[str, Fact]:
+        """What stands in the release's own folder."""
+        return {path: fact for path, fact in self.files.items() if not path.startswith(PACKAGES)}
+
+    @property
+    def pool(self) -> dict[str, Fact]:
+        """What stands in the pool, by name: distributions and sidecars."""
+        return {path.removeprefix(PACKAGES): fact for path, fact in self.files.items() if path.startswith(PACKAGES)}
+
+    def named(self) -> dict[str, Fact]:
+        """Return all that a release needs, programs included, by path from the shared folder or the document root."""
+        return {**self.files, **{f"{BIN}{name}": fact for name, fact in self.programs.items()}}
+
+    @property
+    def distributions(self) -> list[str]:
+        """The names of the wheels and sdists."""
+        return [name for name in self.pool if not name.endswith(".metadata")]
+
+    def text(self) -> str:
+        """Return what the file holds."""
+        head = {name: value for name, value in self._asdict().items() if name != "files"}
+        head["programs"] = {name: fact._asdict() for name, fact in self.programs.items()}
+        head["distributions"] = len(self.distributions)
+        lines = [head, *({"path": path, **fact._asdict()} for path, fact in sorted(self.files.items()))]
+        return "".join(f"{json.dumps(line, sort_keys=True)}\n" for line in lines)
+
+
+def fact_of(source: Path | bytes) -> Fact:
+    """Return what a file is, or what one of such bytes would be."""
+    if isinstance(source, bytes):
+        return Fact(hashlib.sha256(source).hexdigest(), len(source))
+    return Fact(sha256_of(source), source.stat().st_size)
+
+
+def is_right(path: Path, fact: Fact) -> bool:
+    """Whether a file, and no link to one, is there and what it should be."""
+    return is_file(path) and path.stat().st_size == fact.size and sha256_of(path) == fact.sha256
+
+
+def _is_plain(path: str) -> bool:
+    """Whether a path leads down, from part to part, and to one place only."""
+    parts = path.split("/")
+    is_in_pool = parts[0] == "packages"
+    return path.isprintable() and not {"", ".", ".."} & set(parts) and parts[0] != "bin" and len(parts) > is_in_pool
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str) or not value.isprintable():
+        raise ValueError(f"{value!r} is no text")
+    return value
+
+
+def _count(value: object) -> int:
+    if type(value) is not int or value < 0:
+        raise ValueError(f"{value!r} is no count")
+    return value
+
+
+def _sha256(value: object) -> str:
+    if not _SHA256.fullmatch(_text(value)):
+        raise ValueError(f"{value!r} is no sha256")
+    return str(value)
+
+
+def _path(value: object) -> str:
+    if not _is_plain(_text(value)):
+        raise ValueError(f"{value!r} is no path of a release")
+    return str(value)
+
+
+def _fact(told: dict[str, Any]) -> Fact:
+    return Fact(_sha256(told["sha256"]), _count(told["size"]))
+
+
+def _head(told: dict[str, Any], files: Mapping[str, Fact]) -> Manifest:
+    release = _text(told["release"])
+    if release_time(Path(release)) is None:
+        raise ValueError(f"{release!r} is no release's id")
+    return Manifest(
+        release,
+        _count(told["generation"]),
+        _text(told["commit"]),
+        _sha256(told["locks"]),
+        {_text(name): _text(version) for name, version in told["tools"].items()},
+        _count(told["projects"]),
+        {name: _fact(fact) for name, fact in told["programs"].items() if _path(name) and "/" not in name},
+        files,
+    )
+
+
+def parse(data: bytes) -> Manifest:
+    """Read a manifest; raises ValueError where it is none."""
+    try:
+        head, *lines = map(json.loads, data.decode("ascii").splitlines())
+        files = {_path(line["path"]): _fact(line) for line in lines}
+        if len(files) != len(lines):
+            raise ValueError("it names a path twice")
+        return _head(head, files)
+    except (ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
+        raise ValueError(f"is no manifest that make index wrote: {error}") from None
+
+
+def read(release: Path) -> Manifest:
+    """Read the manifest of a release; raises ValueError with path and reason where there is none."""
+    path = release / FILE
+    if not is_file(path) or path.stat().st_size > _MOST_BYTES:
+        raise ValueError(f"{path}: is no manifest; the release was made by an older version, or changed since")
+    try:
+        found = parse(path.read_bytes())
+    except (ValueError, OSError) as error:
+        raise ValueError(f"{path}: {error}") from None
+    if found.release != release.name:
+        raise ValueError(f"{path}: is of the release {found.release}")
+    return found
+
+
+def generation_of(release: Path) -> int:
+    """Return a release's generation; 0 where nothing tells it."""
+    try:
+        with (release / FILE).open(encoding="ascii") as file:
+            return _count(json.loads(file.readline(2**20))["generation"])
+    except (OSError, ValueError, TypeError, LookupError, RecursionError):
+        return 0

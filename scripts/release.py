@@ -1,0 +1,192 @@
+"""A release's pages and files -> $(PYPI_ROOT)/web: makes them live by one rename.
+
+The order is what keeps readers safe: files enter the pool, the release's folder is written and read back, `web` is
+renamed onto it, and only then does the pool lose what the release does not have. A run that dies anywhere leaves the
+old release or the new one, whole, and the next run finishes its work.
+
+Needs nothing but Python: releases are also made live on the other side of an air gap.
+"""
+
+from __future__ import annotations
+
+import filecmp
+import itertools
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import NamedTuple
+
+from scripts import manifest, pool
+from scripts.manifest import Fact, Manifest, is_right
+from scripts.pool import Sources
+from scripts.root import Root, is_file, is_folder, release_time, remove, sync_folder, write_synced
+
+ID_FILE, CHANGES = "release.txt", "changes.json"
+LINK = "packages"
+# From a release's folder. A page, below simple/<project>/ in `web`, reads ../../packages/<file>.
+POOL = "../../packages"
+# What is in a release's folder beside the pages that its manifest lists.
+OWN = frozenset({ID_FILE, LINK, manifest.FILE, manifest.SIGNATURE})
+# Somebody may still be reading what stopped being live; NFS v3 answers a reader of a deleted file with ESTALE.
+GRACE = timedelta(days=1)
+
+
+class Counts(NamedTuple):
+    """How many distributions came to the pool and left it."""
+
+    added: int
+    retired: int
+
+
+def paths(folder: Path) -> set[str]:
+    """List what stands in a folder, links and all, by path; folders themselves are not listed."""
+    files = (path for path in folder.rglob("*") if path.is_symlink() or not path.is_dir())
+    return {path.relative_to(folder).as_posix() for path in files}
+
+
+def problems(folder: Path, made: Manifest) -> Iterator[tuple[str, str]]:
+    """Yield path and fact for what in a release's folder is not as its manifest says."""
+    there = paths(folder) - OWN
+    for path, fact in made.pages.items():
+        if path not in there:
+            yield path, "is missing"
+        elif not is_right(folder / path, fact):
+            yield path, f"is not what the manifest of {made.release} lists"
+    yield from ((path, f"is not in the manifest of {made.release}") for path in there - made.pages.keys())
+    told, link = folder / ID_FILE, folder / LINK
+    if not is_file(told) or told.read_bytes() != f"{made.release}\n".encode():
+        yield ID_FILE, f"does not name the release {made.release}"
+    if not link.is_symlink() or str(link.readlink()) != POOL:
+        yield LINK, f"does not lead to {POOL}"
+
+
+def make_live(root: Root, made: Manifest, site: Path, sources: Sources, keep: int) -> Counts:
+    """Make a release live, whose pages and manifest are in the folder site, which may be the release's own.
+
+    sources says where each file of the pool is now; keep is the number of releases kept. Raises SystemExit or OSError
+    where the shared folder cannot be written or reads back wrong; what was live then still is.
+    """
+    added = pool.fill(root, sources)
+    sync_folder(root.packages)
+    release = root.releases / made.release
+    if site != release:
+        _write(root, made, site)
+    if root.live != release:
+        pool.check(root, made)
+        _switch(root, release)
+    retired = pool.retire(root, made)
+    _prune(root, keep)
+    return Counts(added, retired)
+
+
+def _write(root: Root, made: Manifest, site: Path) -> None:
+    """Write the release's folder under a name that no reader asks for, read it back, and rename it."""
+    temporary = root.releases / f".{made.release}.new"
+    remove(temporary)
+    live = root.live
+    for path, fact in sorted(made.pages.items()):
+        _write_page(site / path, temporary / path, live / path if live else None, fact)
+    for name in (manifest.FILE, manifest.SIGNATURE):
+        if is_file(site / name):
+            write_synced(temporary / name, (site / name).read_bytes())
+    write_synced(temporary / ID_FILE, f"{made.release}\n".encode())
+    (temporary / LINK).symlink_to(POOL)
+    for folder in (temporary, *filter(is_folder, temporary.rglob("*"))):
+        sync_folder(folder)
+    for path, _ in problems(temporary, made):
+        raise SystemExit(f"{temporary / path}: reads back other than it was written; check the disk, then try again")
+    temporary.rename(root.releases / made.release)
+
+
+def _write_page(source: Path, place: Path, previous: Path | None, fact: Fact) -> None:
+    """Link the live release's page where it is the same, which also keeps its time; else write it."""
+    place.parent.mkdir(parents=True, exist_ok=True)
+    if previous and is_right(previous, fact):
+        try:
+            place.hardlink_to(previous)
+        except OSError:  # the file system has no hard links, or too many of this one
+            shutil.copy2(previous, place)
+        else:
+            return
+    else:
+        shutil.copyfile(source, place)
+    with place.open("rb") as file:
+        os.fsync(file.fileno())
+
+
+def _switch(root: Root, release: Path) -> None:
+    """Point `web` at the release: a link under another name, renamed over the old one (works on NFS)."""
+    sync_folder(root.releases)
+    if root.live:
+        os.utime(root.live)  # from now on nobody comes to it any more: see _prune
+    link = root.path / ".web.new"
+    remove(link)
+    link.symlink_to(Path("releases") / release.name)
+    if is_folder(root.web):  # somebody's; no rename replaces a folder by a link
+        pool.make_way(root, root.web)
+    link.rename(root.web)
+    sync_folder(root.path)
+
+
+def _prune(root: Root, keep: int) -> None:
+    """Delete releases beyond keep once a day has passed since they were live, and the files that only they needed.
+
+    What a killed run left of a release, and downloads that no lock names any more, were never seen by a reader.
+    """
+    for release in root.all_releases[:-keep]:
+        if release != root.live and _is_past(release):
+            # Half a release must not look like one, if we are killed here.
+            release.rename(release.with_name(f".{release.name}.old"))
+    old = [path for path in sorted(root.retired.iterdir()) if _is_past(path)]
+    needed = pool.kept(root) if old else {}
+    for path in old:
+        # A sidecar is written anew when its file comes back.
+        is_back = is_file(path) and _is_same(path, root.packages / path.name)
+        if is_back or not pool.is_needed(path, needed):
+            remove(path)
+    leftovers = root.releases.glob(".2*"), root.bin.glob(".*.new"), root.incoming.iterdir(), [root.path / ".web.new"]
+    for path in itertools.chain.from_iterable(leftovers):
+        remove(path)
+
+
+def _is_same(one: Path, other: Path) -> bool:
+    return is_file(other) and filecmp.cmp(one, other, shallow=False)
+
+
+def _is_past(path: Path) -> bool:
+    """Whether a day has passed since a release stopped being live, or a file left the pool: then it was touched."""
+    return datetime.now(UTC) - datetime.fromtimestamp(path.lstat().st_mtime, UTC) > GRACE
+
+
+def is_damaged(release: Path) -> bool:
+    """Whether a release is not what its manifest lists, so that nobody can go back to it."""
+    try:
+        return next(problems(release, manifest.read(release)), None) is not None
+    except ValueError:
+        return True
+
+
+def read_right(root: Root, release: Path) -> tuple[Manifest, Mapping[str, Path]]:
+    """Read a kept release and find its files; raises ValueError with a line for each thing that is not as it says."""
+    made = manifest.read(release)
+    wrong = [f"{release / path}: {fact}" for path, fact in problems(release, made)]
+    found = {name: pool.find(root, name, fact) for name, fact in made.pool.items()}
+    wrong += [f"{root.packages / name}: is gone, and {made.release} needs it" for name in found if not found[name]]
+    if wrong:
+        raise ValueError("\n".join(sorted(wrong)))
+    return made, {name: path for name, path in found.items() if path}
+
+
+def newest_generation(root: Root) -> int:
+    """Return the highest generation of the kept releases; 0 where there is none."""
+    return max(map(manifest.generation_of, root.all_releases), default=0)
+
+
+def moment_of(release: Path) -> datetime:
+    """Return when a release was made, as its name says."""
+    moment = release_time(release)
+    if moment is None:
+        raise ValueError(release)
+    return moment

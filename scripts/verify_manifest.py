@@ -1,0 +1,65 @@
+"""Manifests of $(PYPI_ROOT) -> problems: each kept release is what its manifest lists, signed by whom we allow."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from scripts import manifest
+from scripts.manifest import is_right
+from scripts.problem import Problem, Rule
+from scripts.release import problems
+from scripts.root import Root, is_file
+from scripts.signature import verified
+
+
+def _told(release: Path, error: ValueError) -> Problem:
+    """Return the problem that a manifest's error is, which begins with its path."""
+    path, _, fact = str(error).partition(": ")
+    return Problem(Rule.RELEASE, Path(path).relative_to(release).as_posix(), fact)
+
+
+def _vouched(release: Path, allowed: Path) -> Iterator[Problem]:
+    try:
+        manifest.read(release)
+        verified(release, allowed)
+    except ValueError as error:
+        yield _told(release, error)
+
+
+def _older(release: Path) -> Iterator[Problem]:
+    try:
+        made = manifest.read(release)
+    except ValueError:  # is told already
+        return
+    yield from (Problem(Rule.PAGES, path, fact) for path, fact in problems(release, made))
+
+
+def kept(root: Root, live: Path, allowed: Path) -> Iterator[Problem]:
+    """Examine every kept release; the pages of the live one are compared with more than its manifest, elsewhere."""
+    for release in root.all_releases:
+        others = () if release == live else _older(release)
+        remedy = "" if release == live else f"remove releases/{release.name}"
+        for one in (*_vouched(release, allowed), *others):
+            yield one._replace(path=f"releases/{release.name}/{one.path}", remedy=remedy)
+
+
+def listed(live: Path, files: Mapping[str, str]) -> Iterator[Problem]:
+    """Compare the live release's manifest with what is right; files are what its pages list, name -> sha256."""
+    made = manifest.read(live)
+    if {name: made.pool[name].sha256 for name in made.distributions} != files:
+        yield Problem(Rule.RELEASE, manifest.FILE, "lists other files than the pages")
+    wrong = [path for path, fact in made.pages.items() if not is_right(live / path, fact)]
+    yield from (Problem(Rule.RELEASE, manifest.FILE, f"lists another {path}") for path in wrong)
+
+
+def programs(root: Root) -> Iterator[Problem]:
+    """Compare what serves the index with what the newest release was made with."""
+    newest = max(root.all_releases, key=manifest.generation_of)
+    try:
+        expected = manifest.read(newest).programs
+    except ValueError:  # is told of that release
+        return
+    for name, fact in expected.items():
+        if is_file(place := root.bin / name) and not is_right(place, fact):
+            yield Problem(Rule.LAYOUT, f"bin/{name}", f"is not what {newest.name} was made with")

@@ -1,0 +1,18 @@
+"""A release that a test changed -> its manifest, as if it had been made like that."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from scripts import manifest
+from scripts.manifest import PACKAGES, fact_of
+from scripts.release import OWN, paths
+
+
+def remake(release: Path, generation: int | None = None) -> None:
+    """Write a release's manifest anew for the pages that are there, of another generation where one is given."""
+    old = manifest.parse((release / manifest.FILE).read_bytes())
+    pages = {path: fact_of(release / path) for path in paths(release) - OWN}
+    pool = {path: fact for path, fact in old.files.items() if path.startswith(PACKAGES)}
+    new = old._replace(release=release.name, files=pages | pool, generation=generation or old.generation)
+    (release / manifest.FILE).write_text(new.text())
