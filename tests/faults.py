@@ -77,8 +77,8 @@ def _run(
     return traced.run(arguments, folder, scenario / "checkout", where, options)
 
 
-def _start(source: Path, folder: Path) -> Path:
-    """Copy a shared folder as it is, with its hard links; where none is yet, none will be."""
+def start(source: Path, folder: Path) -> Path:
+    """Copy the shared folder in a scenario's folder, with its hard links; where none is yet, none will be."""
     subprocess.run(("rm", "--recursive", "--force", folder / "shared", folder / "tmp"), check=True)
     folder.mkdir(exist_ok=True)
     if (source / "shared").exists():
@@ -90,7 +90,7 @@ def _recorded(scenario: Path, arguments: Sequence[str], folder: Path) -> list[Po
     """List the calls that change the shared folder: of the run itself, of its other threads, and of pip."""
     found = []
     for where, options in ((PIP, ()), (THREAD, ("--follow-forks", "--output-separately")), (INDEX, ())):
-        root = _start(scenario, folder)
+        root = start(scenario, folder)
         done = _run(scenario, arguments, folder, where, options)
         assert done.returncode == 0, done.stderr
         logs = sorted(folder.glob("trace*"))
@@ -143,7 +143,7 @@ def strike(scenario: Scenario, point: Point, fault: str, folder: Path) -> Struck
 
 
 def _strike(scenario: Scenario, point: Point, fault: str, folder: Path) -> Struck:
-    root = _start(scenario.folder, folder)
+    root = start(scenario.folder, folder)
     options = traced.injection(point, fault, root)
     done = _run(scenario.folder, scenario.arguments, folder, point.where, options)
     if not traced.was_hit(folder / "trace", point, root):

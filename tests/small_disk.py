@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 import traced
-from faults import Scenario, Struck, check_next, check_refused
+from faults import Scenario, Struck, check_next, check_refused, start
 from whole import seen
 
 Unit = Literal["size", "nr_inodes"]
@@ -34,6 +34,22 @@ def _mounted(place: Path) -> Iterator[None]:
         yield
     finally:
         subprocess.run(("umount", place), check=True)
+
+
+def fill_temporary(scenario: Scenario, room: int, folder: Path) -> str:
+    """Let a run have this room, in bytes, for temporary files; returns what it says, the next one having enough.
+
+    Raises AssertionError where either leaves what it must not.
+    """
+    root = start(scenario.folder, folder)
+    with _mounted(folder / "tmp"):
+        _resize(folder / "tmp", size=str(room))
+        done = traced.run((*scenario.arguments, f"--root={root}"), folder, scenario.checkout)
+        left = list((folder / "tmp").iterdir())
+    assert (done.returncode, left) == (1, []), f"{done.returncode}, {left}: {done.stderr}"
+    assert seen(root, scenario.old, scenario.new) == "old"
+    check_next(scenario, folder)
+    return done.stderr
 
 
 def _options(options: dict[str, str]) -> str:

@@ -22,6 +22,7 @@ STRACE = shutil.which("strace")
 # Where a call can go wrong. A kill in pip ends the whole run; or pip alone, as by the kernel when memory is short.
 INDEX, THREAD, PIP, PIP_ALONE = "index", "thread", "pip", "pip alone"
 KILL = "SIGKILL"
+_PATIENCE = 120  # seconds; a run takes one or two
 
 _BY_DESCRIPTOR = {
     *("write", "writev", "pwrite64", "close", "fsync", "fdatasync", "ftruncate", "fallocate", "fchmod", "fchown"),
@@ -120,16 +121,27 @@ def run(
         )
     elif where:
         command = ["strace", *options, *command]
-    return subprocess.run(
+    process = subprocess.Popen(
         command,
         executable=sys.executable if where in (PIP, PIP_ALONE) else None,
         cwd=checkout,
         env=env,
         stdin=subprocess.DEVNULL,
-        capture_output=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
-        check=False,
+        start_new_session=True,
     )
+    return _ended(process)
+
+
+def _ended(process: subprocess.Popen[str]) -> subprocess.CompletedProcess[str]:
+    try:
+        said = process.communicate(timeout=_PATIENCE)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        raise AssertionError(f"it did not end: {process.communicate()[1]}") from None
+    return subprocess.CompletedProcess(process.args, process.returncode, *said)
 
 
 def calls(log: Path) -> Iterator[Call]:
