@@ -92,8 +92,8 @@ def is_right(path: Path, fact: Fact) -> bool:
 def _is_plain(path: str) -> bool:
     """Whether a path leads down, from part to part, and to one place only."""
     parts = path.split("/")
-    is_in_pool = parts[0] == "packages"
-    return path.isprintable() and not {"", ".", ".."} & set(parts) and parts[0] != "bin" and len(parts) > is_in_pool
+    is_deep_enough = len(parts) == 2 if parts[0] == "packages" else parts[0] != "bin"
+    return path.isprintable() and not {"", ".", ".."} & set(parts) and is_deep_enough
 
 
 def _text(value: object) -> str:

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from scripts.manifest import Fact, Manifest, is_right, read
-from scripts.root import Root, is_file, write_synced
+from scripts.root import Root, is_file, is_silly, write_synced
 
 # Of each name of the pool: the file that is to stand there, or its bytes.
 Sources = Mapping[str, Path | bytes]
@@ -65,7 +65,8 @@ def retire(root: Root, manifest: Manifest) -> int:
 
     Sidecars are not counted. What a kept release has keeps its name, to be restored by; no stray takes that name.
     """
-    strays = [path for path in sorted(root.packages.iterdir()) if path.name not in manifest.pool]
+    listed = manifest.pool
+    strays = [path for path in sorted(root.packages.iterdir()) if path.name not in listed and not is_silly(path)]
     needed = kept(root) if strays else {}
     for path in strays:
         place = root.retired / path.name

@@ -21,7 +21,7 @@ from typing import NamedTuple
 from scripts import manifest, pool
 from scripts.manifest import Fact, Manifest, is_right
 from scripts.pool import Sources
-from scripts.root import Root, is_file, is_folder, release_time, remove, sync_folder, write_synced
+from scripts.root import Root, is_file, is_folder, is_silly, release_time, remove, sync_folder, write_synced
 
 ID_FILE, CHANGES = "release.txt", "changes.json"
 LINK = "packages"
@@ -42,7 +42,7 @@ class Counts(NamedTuple):
 
 def paths(folder: Path) -> set[str]:
     """List what stands in a folder, links and all, by path; folders themselves are not listed."""
-    files = (path for path in folder.rglob("*") if path.is_symlink() or not path.is_dir())
+    files = (path for path in folder.rglob("*") if (path.is_symlink() or not path.is_dir()) and not is_silly(path))
     return {path.relative_to(folder).as_posix() for path in files}
 
 
@@ -68,6 +68,7 @@ def make_live(root: Root, made: Manifest, site: Path, sources: Sources, keep: in
     sources says where each file of the pool is now; keep is the number of releases kept. Raises SystemExit or OSError
     where the shared folder cannot be written or reads back wrong; what was live then still is.
     """
+    root.refuse_if_taken()
     added = pool.fill(root, sources)
     sync_folder(root.packages)
     release = root.releases / made.release
@@ -124,6 +125,7 @@ def _switch(root: Root, release: Path) -> None:
     link = root.path / ".web.new"
     remove(link)
     link.symlink_to(Path("releases") / release.name)
+    root.refuse_if_taken()
     if is_folder(root.web):  # somebody's; no rename replaces a folder by a link
         pool.make_way(root, root.web)
     link.rename(root.web)
@@ -139,7 +141,7 @@ def _prune(root: Root, keep: int) -> None:
         if release != root.live and _is_past(release):
             # Half a release must not look like one, if we are killed here.
             release.rename(release.with_name(f".{release.name}.old"))
-    old = [path for path in sorted(root.retired.iterdir()) if _is_past(path)]
+    old = [path for path in sorted(root.retired.iterdir()) if _is_past(path) and not is_silly(path)]
     needed = pool.kept(root) if old else {}
     for path in old:
         # A sidecar is written anew when its file comes back.

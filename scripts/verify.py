@@ -22,6 +22,7 @@ from scripts.gather import read_approved
 from scripts.held import PACKAGES, hold_all, with_sidecars, wrong_sidecars
 from scripts.owner import FILE as OWNER
 from scripts.problem import Problem, Rule
+from scripts.rolled_back import FILE as ROLLED_BACK
 from scripts.root import NOT_CONTENT, Root, is_file, is_folder, is_silly, opened_to_read
 from scripts.stage import CADDYFILE, START
 from scripts.terminal import Progress, run
@@ -57,8 +58,8 @@ def _is_left(path: Path) -> bool:
 def _top_problems(root: Root) -> Iterator[Problem]:
     """Compare the top of the shared folder with its layout; what waits or is retired there is not served."""
     found = {name: what for name, what in _kinds(root.path).items() if name not in NOT_CONTENT}
-    # A killed run leaves it to the next one.
-    expected = _TOP | {name: REGULAR for name in found if name == OWNER}
+    # A killed run leaves the one, make rollback the other.
+    expected = _TOP | {name: REGULAR for name in found if name in {OWNER, ROLLED_BACK}}
     yield from (one._replace(remedy=_to_remove(one)) for one in misplaced(found, expected))
     strays = (path for path in root.releases.iterdir() if path not in root.all_releases and not _is_left(path))
     for path in strays:

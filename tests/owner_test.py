@@ -6,7 +6,6 @@ import fcntl
 import hashlib
 import os
 import re
-import shutil
 import signal
 import socket
 import subprocess
@@ -19,6 +18,7 @@ import pytest
 from approved import approve
 from conftest import Checkout
 from distributions import wheel
+from strace import NO_LOCKS, failing
 from upstream import Upstream
 
 from scripts import CODE, owner
@@ -40,12 +40,14 @@ with opened(Path(sys.argv[1])) as root:
     sys.stdin.readline()
     root.refuse_if_taken()
 """
-# Every one writes two lines, in one write each; nobody else may write in between.
+# Every one writes two lines; nobody else may write in between.
 ALONE = """
 import os, sys, time
 from pathlib import Path
 from scripts.root import opened
 log = os.open(sys.argv[2], os.O_WRONLY | os.O_APPEND)
+print("is ready", flush=True)
+sys.stdin.readline()
 with opened(Path(sys.argv[1])) as root:
     os.write(log, f"begin {os.getpid()}\\n".encode())
     time.sleep(0.05)
@@ -68,17 +70,6 @@ def approved(checkout: Checkout, upstream: Upstream) -> Checkout:
     upstream.add(ALPHA)
     approve(ALPHA)
     return checkout
-
-
-def without_locks() -> tuple[str, ...]:
-    """Return what to put before a command so that it runs as on a mount without locks."""
-    found = shutil.which("strace")
-    if not found or subprocess.run((found, "--output=/dev/null", "true"), check=False, capture_output=True).returncode:
-        pytest.skip("no strace here, which makes flock fail as it does on a mount without locks")
-    return (
-        *(found, "--follow-forks", "--seccomp-bpf", "--quiet=all", "--output=/dev/null"),
-        *("--trace=flock", "--inject=flock:error=ENOLCK"),
-    )
 
 
 def start(*command: str | Path) -> subprocess.Popen[str]:
@@ -128,6 +119,13 @@ def age(path: Path, seconds: float = 301) -> None:
     os.utime(path, (moment, moment), follow_symlinks=False)
 
 
+def left_by_dead_run(folder: Path) -> Path:
+    """Make the file that a run makes which is about to replace the one with NOTE."""
+    path = folder / f".owner.{hashlib.sha256(NOTE.encode()).hexdigest()[:16]}"
+    path.write_text("theirs\n")
+    return path
+
+
 # With locks
 
 
@@ -135,21 +133,17 @@ def age(path: Path, seconds: float = 301) -> None:
     ("note", "who"),
     [(NOTE, ELSEWHERE), ("", "another run"), ("\x1b[2Jevil\n", "another run"), (NOTE * 2, "another run")],
 )
-def test_a_second_run_waits_and_says_for_whom(approved: Checkout, note: str, who: str) -> None:
-    approved.root.mkdir()
-    (approved.root / ".owner").write_text(note)
-    with (approved.root / ".pypi-index").open("w") as held:
+def test_a_second_run_waits_and_says_for_whom(folder: Path, note: str, who: str) -> None:
+    (folder / ".owner").write_text(note)
+    with (folder / ".pypi-index").open("r+") as held:
         fcntl.flock(held, fcntl.LOCK_EX)
-        with second_run(approved) as process:
+        with start(sys.executable, "-c", HOLD, folder) as process:
             line = first_line(process)
-            names = {path.name for path in approved.root.iterdir()}
-            (approved.root / ".owner").unlink()
+            found = (folder / ".owner").read_text()
+            (folder / ".owner").unlink()
             fcntl.flock(held, fcntl.LOCK_UN)
-            text = process.communicate()[1]
-    assert line == f"{approved.root}: waiting for {who}\n"
-    assert names == {".pypi-index", ".owner"}
-    assert process.returncode == 0
-    assert re.fullmatch(rf"{approved.root}: {SUMMARY} \(1 added, 0 retired\)\n", text)
+            assert process.communicate("\n") == ("works\n", "")
+    assert (line, found) == (f"{folder}: waiting for {who}\n", note)
 
 
 def test_a_run_writes_down_who_it_is_as_long_as_it_works(tmp_path: Path) -> None:
@@ -191,7 +185,7 @@ def test_the_lock_of_one_machine_says_nothing_of_another(folder: Path) -> None:
 
 
 def test_a_lock_says_nothing_of_who_got_none(folder: Path) -> None:
-    with holding(folder, without_locks()) as first:
+    with holding(folder, failing(NO_LOCKS)) as first:
         text = (folder / ".owner").read_text()
         assert text.splitlines()[1] == "machine -"
         with start(sys.executable, "-c", HOLD, folder) as second:
@@ -204,7 +198,7 @@ def test_a_lock_says_nothing_of_who_got_none(folder: Path) -> None:
 
 
 def test_without_locks_a_second_run_waits_too(approved: Checkout) -> None:
-    before = without_locks()
+    before = failing(NO_LOCKS)
     with holding(approved.root, before) as first:
         who = (approved.root / ".owner").read_text().splitlines()[0]
         with second_run(approved, before) as second:
@@ -217,7 +211,7 @@ def test_without_locks_a_second_run_waits_too(approved: Checkout) -> None:
 
 
 def test_without_locks_who_gave_no_sign_for_five_minutes_is_replaced(folder: Path) -> None:
-    before = without_locks()
+    before = failing(NO_LOCKS)
     who = killed(folder, before)
     age(folder / ".owner", 200)
     with start(*before, sys.executable, "-c", HOLD, folder) as process:
@@ -228,13 +222,18 @@ def test_without_locks_who_gave_no_sign_for_five_minutes_is_replaced(folder: Pat
 
 @pytest.mark.parametrize("dead", [True, False], ids=["with a dead owner", "with none"])
 def test_of_many_at_once_one_works_at_a_time(folder: Path, tmp_path: Path, dead: bool) -> None:
-    before = without_locks()
+    before = failing(NO_LOCKS)
     if dead:
         (folder / ".owner").write_text(NOTE)
         age(folder / ".owner")
     log = tmp_path / "log"
     log.touch()
     runs = [start(*before, sys.executable, "-c", ALONE, folder, log) for _ in range(8)]
+    assert [run.stdout.readline() for run in runs if run.stdout] == ["is ready\n"] * 8
+    for run in runs:
+        assert run.stdin is not None
+        run.stdin.write("\n")
+        run.stdin.flush()
     texts = [run.communicate()[1] for run in runs]
     assert [run.returncode for run in runs] == [0] * 8, texts
     lines = log.read_text().splitlines()
@@ -243,6 +242,23 @@ def test_of_many_at_once_one_works_at_a_time(folder: Path, tmp_path: Path, dead:
         assert (begin.split()[0], end) == ("begin", begin.replace("begin", "end"))
     assert len([text for text in texts if "which died" in text]) == dead
     assert list(folder.glob(".owner*")) == []
+
+
+@pytest.mark.parametrize("quicker", ["has replaced it", "is about to"])
+def test_who_is_slower_to_replace_a_dead_owner_changes_nothing(folder: Path, quicker: str) -> None:
+    # Between two system calls of the slower one, where no other process can be stopped reliably.
+    place = folder / ".owner"
+    place.write_text(NOTE)
+    found = owner._find(place)
+    assert found is not None
+    if quicker == "is about to":
+        left_by_dead_run(folder)
+    else:
+        place.write_text(NOTE.replace("aaa", "bbb"))
+    before = {path.name: path.read_bytes() for path in folder.glob(".owner*")}
+    with (folder / ".pypi-index").open("r+") as marker:
+        assert owner._replace(place, found, b"mine\n", marker) is None
+    assert {path.name: path.read_bytes() for path in folder.glob(".owner*")} == before
 
 
 # What is no note of a living run
@@ -292,11 +308,8 @@ def test_who_dies_while_it_replaces_another_is_no_obstacle(folder: Path) -> None
     place = folder / ".owner"
     place.write_text(NOTE)
     age(place)
-    left = folder / f".owner.{hashlib.sha256(NOTE.encode()).hexdigest()[:16]}"
-    left.write_text(NOTE)
-    other = folder / ".owner.of-another"
-    other.touch()
-    age(left)
+    (folder / ".owner.of-another").touch()
+    age(left_by_dead_run(folder))
     with opened(folder) as root:
         root.refuse_if_taken()
         assert [path.name for path in folder.glob(".owner*")] == [".owner"]
@@ -329,7 +342,7 @@ def test_a_run_whose_file_is_gone_is_refused(folder: Path) -> None:
 
 
 def test_a_run_that_was_stopped_and_replaced_is_refused(folder: Path) -> None:
-    before = without_locks()
+    before = failing(NO_LOCKS)
     with holding(folder, before) as first:
         pid = int((folder / ".owner").read_text().split()[1])
         os.kill(pid, signal.SIGSTOP)

@@ -19,7 +19,7 @@ CODE = Path(__file__).resolve().parent.parent
 _OF_MAKE = {
     *("MAKEFLAGS", "MAKELEVEL", "MAKEOVERRIDES", "MFLAGS"),
     *("PYPI_ROOT", "LISTEN", "UPSTREAM", "PACKAGE", "KEEP", "FETCH_TIMEOUT", "URL", "REVIEW", "PROPOSAL", "CADDY"),
-    *("BASE", "FORMAT", "STRICT"),
+    *("BASE", "FORMAT", "STRICT", "TO", "FORCE", "SIGNING_KEY", "ALLOWED_SIGNERS", "BUNDLE", "SINCE"),
 }
 _CADDY = Path(os.environ.get("CADDY") or Path(sys.prefix) / "bin" / "caddy").absolute()
 # Proxies that answer nothing: whatever is not on loopback is out of reach.

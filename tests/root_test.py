@@ -15,9 +15,11 @@ from approved import approve
 from conftest import Checkout
 from distributions import Distribution, wheel
 from index_test import refusal, tree
+from strace import failing
 from upstream import Upstream
 
 from scripts import CODE
+from scripts.root import opened, remove
 
 ALPHA = wheel("alpha", "1.0")
 Mount = Callable[[str], Path]
@@ -231,6 +233,57 @@ def test_a_download_that_fills_the_disk_is_one_sentence(
     )
     assert without_note(approved.root) == before
     assert list((approved.root / "incoming").iterdir()) == []
+
+
+def test_on_a_full_disk_one_may_still_own_the_folder(mounted: Mount) -> None:
+    disk = mounted("size=1m")
+    with opened(disk / "shared"):
+        pass
+    fill(disk)
+    with opened(disk / "shared") as root:
+        root.refuse_if_taken()
+        assert (root.path / ".owner").read_bytes() == b""
+    assert not (root.path / ".owner").exists()
+
+
+# What cannot be removed yet
+
+
+def removal(path: Path, before: tuple[str, ...]) -> subprocess.CompletedProcess[str]:
+    program = "import sys; from pathlib import Path; from scripts.root import remove; remove(Path(sys.argv[1]))"
+    command = (*before, sys.executable, "-c", program, str(path))
+    environment = os.environ | {"PYTHONPATH": str(CODE)}
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+
+
+def test_a_folder_that_fills_while_it_is_removed_is_left_to_the_next_run(tmp_path: Path) -> None:
+    (tmp_path / "old" / "simple").mkdir(parents=True)
+    (tmp_path / "old" / "simple" / "page").write_text("")
+    assert removal(tmp_path / "old", failing("rmdir:error=ENOTEMPTY")).returncode == 0
+    assert list((tmp_path / "old").iterdir()) == []
+    remove(tmp_path / "old")
+    assert not (tmp_path / "old").exists()
+
+
+def test_a_file_that_nfs_keeps_is_left_with_its_folders(tmp_path: Path) -> None:
+    kept = tmp_path / "old" / "simple" / ".nfs0000000000a1b2c300000004"
+    kept.parent.mkdir(parents=True)
+    kept.write_text("")
+    assert removal(tmp_path / "old", failing("unlinkat:error=EBUSY:when=1")).returncode == 0
+    assert kept.is_file()
+    remove(kept)
+    assert kept.is_file()
+
+
+def test_what_cannot_be_removed_for_another_reason_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "old").mkdir()
+    (tmp_path / "old" / "page").write_text("")
+    done = removal(tmp_path / "old", failing("unlinkat:error=EACCES"))
+    assert (done.returncode, done.stderr.splitlines()[-1]) == (
+        1,
+        f"PermissionError: [Errno 13] Permission denied: {'page'!r}",
+    )
+    assert (tmp_path / "old" / "page").is_file()
 
 
 # What is staged for the server

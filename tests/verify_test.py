@@ -12,6 +12,7 @@ from approved import approve
 from index_test import tree
 from project import copy_of_project, environment, make
 from published import ALPHA, BETA, GAMMA, YANKED, Published
+from strace import NO_LOCKS, failing
 from upstream import Upstream
 
 from scripts import CODE, verify
@@ -107,11 +108,10 @@ def test_nothing_is_written(published: Published) -> None:
 
 def test_a_run_that_publishes_is_waited_for(published: Published) -> None:
     command = (sys.executable, "-m", "scripts.verify", f"--root={published.root}")
+    who = "process 7 on elsewhere, since 2026-01-02 03:04:05 UTC"
+    (published.root / ".owner").write_text(f"{who}\nmachine -\ntoken {'a' * 32}\n")
     with (published.root / ".pypi-index").open("r+") as marker:
         fcntl.flock(marker, fcntl.LOCK_EX)
-        marker.write("pypi-index, layout 1\nprocess 7 on a machine\n")
-        marker.truncate()
-        marker.flush()
         process = subprocess.Popen(
             command,
             env=environment(PYTHONPATH=str(CODE)),
@@ -119,12 +119,54 @@ def test_a_run_that_publishes_is_waited_for(published: Published) -> None:
             text=True,
         )
         assert process.stderr is not None
-        assert process.stderr.readline() == f"{published.root}: waiting for process 7 on a machine\n"
+        assert process.stderr.readline() == f"{published.root}: waiting for {who}\n"
     _, rest = process.communicate()
     assert (process.returncode, rest) == (
         0,
         f"{published.root}: verified {published.live.name}: 3 projects, 4 files\n",
     )
+
+
+def test_a_mount_without_locks_is_read_all_the_same(published: Published) -> None:
+    done = subprocess.run(
+        (*failing(NO_LOCKS), sys.executable, "-m", "scripts.verify", f"--root={published.root}"),
+        env=environment(PYTHONPATH=str(CODE)),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (
+        0,
+        f"{published.root}: verified {published.live.name}: 3 projects, 4 files\n",
+    )
+
+
+def test_what_nfs_and_killed_runs_leave_for_a_while_is_no_problem(published: Published) -> None:
+    silly = ".nfs0000000000a1b2c300000004"
+    old = published.root / "releases" / ".20260101T000000Z-0123456789ab.old"
+    (old / "simple" / "alpha").mkdir(parents=True)
+    for folder in (published.root, *(published.root / name for name in ("packages", "bin", "releases"))):
+        (folder / silly).write_text("")
+    (old / "simple" / "alpha" / silly).write_text("")
+    (published.root / ".owner").write_text("")
+    assert verify.main([f"--root={published.root}"]) == 0
+
+
+def test_what_only_looks_like_it_is_named(published: Published, capsys: pytest.CaptureFixture[str]) -> None:
+    silly = ".nfs0000000000a1b2c300000004"
+    (published.root / "packages" / ".nfs123").write_text("")
+    (published.root / "packages" / silly).symlink_to("x")
+    (published.root / "bin" / silly).mkdir()
+    (published.root / "releases" / ".20260101T000000Z-0123456789ab.old").mkdir()
+    (published.root / ".owner").symlink_to("x")
+    assert verify.main([f"--root={published.root}"]) == 1
+    assert capsys.readouterr().err.splitlines() == [
+        f"{published.root}/.owner: is a link, and not a file; run make index",
+        f"{published.root}/bin/{silly}: is a folder that does not belong here; remove it",
+        f"{published.root}/packages/{silly}: is a link that does not belong here; run make index",
+        f"{published.root}/packages/.nfs123: is a file that does not belong here; run make index",
+        f"{published.root}/releases/.20260101T000000Z-0123456789ab.old: is a folder that is no release; remove it",
+    ]
 
 
 def test_a_folder_without_its_pool_is_refused(published: Published) -> None:
