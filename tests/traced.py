@@ -48,7 +48,7 @@ tempfile._name_sequence = map("{:08}".format, itertools.count())
 # pip runs as sys.executable: a Python that runs the first pip under strace, and whose end is the parent's too.
 _PYTHON = """#!/bin/sh
 export PYTHONHASHSEED=0 PYTHONDONTWRITEBYTECODE=1
-[ "$2" = pip ] && mkdir "$TRACED" 2>/dev/null || exec {python} "$@"
+[ "$2" = pip ] && (set -C; : > "$TRACED") 2>/dev/null || exec {python} "$@"
 strace $TRACE_PIP {python} "$@"
 code=$?
 [ "$code" -lt 128 ] || [ -n "${SPARE_PARENT-}" ] || kill -KILL "$PPID"
@@ -116,7 +116,7 @@ def run(
         old.unlink()
     if where in (PIP, PIP_ALONE):
         command[0] = str(_python_for_pip(folder / "venv"))
-        env |= {"TRACE_PIP": " ".join(options), "TRACED": str(folder / "tmp" / "traced")} | (
+        env |= {"TRACE_PIP": " ".join(options), "TRACED": str(folder / "trace-taken")} | (
             {"SPARE_PARENT": "1"} if where == PIP_ALONE else {}
         )
     elif where:
