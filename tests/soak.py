@@ -1,8 +1,8 @@
 """The index, and everything that may happen to it -> counts: what `make soak` runs, for as long as SOAK_MINUTES allow.
 
 Standard output gets a table: how many points there are and how many of them were struck, whether readers saw the old
-release or the new one right after, how many runs ended well all the same, and how many broke a promise. What broke
-goes to standard error. Ends with 1 where anything did.
+release or the new one right after, how many runs ended well all the same, what they left in $TMPDIR, and how many broke
+a promise. What broke goes to standard error. Ends with 1 where anything did.
 """
 
 from __future__ import annotations
@@ -30,13 +30,17 @@ from upstream import Upstream  # noqa: E402
 
 from scripts.terminal import Progress  # noqa: E402
 
-_COLUMNS = ("scenario", "fault", "points", "struck", "old", "new", "went on", "failures")
+_COLUMNS = ("scenario", "fault", "points", "struck", "old", "new", "went on", "TMPDIR", "failures")
 _PAGE = 4096  # bytes; a tmpfs takes no less for a file
 
 
 @dataclass
 class Count:
-    """A row of the table. went_on are those of the runs that ended well although something failed in them."""
+    """A row of the table.
+
+    went_on are those of the runs that ended well although something failed in them; left_in_tmp are temporary files
+    outside the shared folder, which nothing but the system removes.
+    """
 
     scenario: str
     fault: str
@@ -45,11 +49,12 @@ class Count:
     old: int = 0
     new: int = 0
     went_on: int = 0
+    left_in_tmp: int = 0
     failures: list[str] = field(default_factory=list)
 
     def cells(self) -> tuple[str, ...]:
         """Return what stands in the row."""
-        numbers = (self.points, self.struck, self.old, self.new, self.went_on, len(self.failures))
+        numbers = (self.points, self.struck, self.old, self.new, self.went_on, self.left_in_tmp, len(self.failures))
         return (self.scenario, self.fault, *map(str, numbers))
 
 
@@ -95,6 +100,7 @@ class _Job:
             print(result, file=sys.stderr, flush=True)
             return
         self.row.went_on += result.went_on
+        self.row.left_in_tmp += result.left_in_tmp
         self.row.old += result.seen == "old"
         self.row.new += result.seen != "old"
 
