@@ -157,7 +157,8 @@ def faults(soak: Soak) -> list[Count]:
         random.Random(0).shuffle(group)  # noqa: S311 (an order, no secret)
     jobs = [job for group in groups for job in group]
     _run_all(soak, jobs)
-    return list({id(job.row): job.row for job in jobs}.values())
+    rows = {id(job.row): job.row for job in jobs}.values()
+    return sorted(rows, key=lambda row: (SCENARIOS.index(row.scenario), row.fault))
 
 
 # Each returns its rows, and ends at the deadline with what it has; the last one takes the time that is left.
