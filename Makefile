@@ -28,6 +28,7 @@ KEEP ?= 5#                      how many releases stay
 FETCH_TIMEOUT ?= 3600#          seconds that all downloads of one run may take
 PYTHON ?= python3#              what .venv is made with: 3.11 or newer
 VENV ?= .venv
+SOAK_MINUTES ?= 60#          when `make soak` stops and counts what it has done
 TESTS ?= not slow#              which tests to run, as pytest's -m; empty: all
 BASE ?=#                        what `make review` compares with; default: where HEAD left the default branch
 FORMAT ?= markdown#             of `make review`: markdown or json
@@ -45,7 +46,7 @@ BENCH ?=#                   groups that `make bench` measures, such as index,ser
 BENCH_SIZES ?= 1000,10000,100000# numbers of files that it measures `make index` with
 CADDY ?= $(VENV)/bin/caddy#     your own binary, in place of the pinned wheel
 export PYPI_ROOT LISTEN UPSTREAM PACKAGE KEEP FETCH_TIMEOUT BASE FORMAT STRICT URL REVIEW PROPOSAL CADDY TESTS
-export TO FORCE SIGNING_KEY ALLOWED_SIGNERS BUNDLE SINCE BENCH BENCH_SIZES
+export TO FORCE SIGNING_KEY ALLOWED_SIGNERS BUNDLE SINCE SOAK_MINUTES BENCH BENCH_SIZES
 
 RUN = $(VENV)/bin/python -m scripts
 TOOLS := $(VENV)/tools.txt
@@ -136,6 +137,10 @@ propose: $(TOOLS) ## In CI: open or renew a pull request with the locks/ and the
 .PHONY: test
 test: $(TEST_TOOLS) $(CADDY) ## Run the tests but the slow ones; the few marked live use the configured registry
 	@$(VENV)/bin/python -m pytest --numprocesses=auto -m "$$TESTS"
+
+.PHONY: soak
+soak: $(TEST_TOOLS) $(CADDY) ## Kill it and fill its disk at every call that changes PYPI_ROOT; prints counts
+	@$(VENV)/bin/python tests/soak.py --minutes="$$SOAK_MINUTES"
 
 .PHONY: bench
 bench: $(TEST_TOOLS) $(CADDY) ## Measure this project beside what it stands in for; writes docs/benchmarks.md

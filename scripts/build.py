@@ -27,6 +27,7 @@ from scripts.offer import Offer
 from scripts.people import write_pages
 from scripts.simple_html import complete_pages
 from scripts.simple_json import PACKAGES_URL, project_page, root_page
+from scripts.terminal import raise_disk_error
 
 # Above this, sending a page that is compressed already is clearly cheaper than compressing it for each reader.
 PRECOMPRESSED_BYTES = 2**14
@@ -66,6 +67,7 @@ def _run_dumb_pypi(site: Path) -> str:
     environment = os.environ | {"PYTHONUTF8": "1"}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, encoding="utf-8", check=False)
     if done.returncode:
+        raise_disk_error(done.stderr, site)
         reason = (done.stderr.strip().splitlines() or ["without a word"])[-1]
         raise SystemExit(f"dumb-pypi failed: {reason}; take other versions of what it names")
     # In /pypi/<name>/json, sizes and upload times do not have the form that its readers want. The change log and the

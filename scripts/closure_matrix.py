@@ -19,7 +19,7 @@ from scripts.list_files import File
 from scripts.root import opened
 from scripts.target import Target
 from scripts.target_names import target_order
-from scripts.terminal import run
+from scripts.terminal import disk_errors, run
 from scripts.variables import positive
 
 
@@ -57,7 +57,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     judge.refuse_private(wanted, settings)
     level = "warn" if settings.closure == "off" else settings.closure
     report = judge.open_report(settings._replace(closure=level), only=RULE)
-    with opened(args.root) as root, tempfile.TemporaryDirectory() as folder:
+    with opened(args.root) as root, disk_errors(args.root, "make closure"), tempfile.TemporaryDirectory() as folder:
         gathered = gather(root, wanted, settings, upstream=args.upstream, timeout=timeout)
         check, site = Check(gathered.offer, settings), Path(folder) / "site"
         build(gathered.offer, site)

@@ -6,7 +6,6 @@ One call of pip is bounded in size by the largest that the upstream tells of its
 from __future__ import annotations
 
 import ctypes
-import errno
 import os
 import re
 import resource
@@ -28,7 +27,7 @@ from scripts import distribution
 from scripts.digest import sha256_of
 from scripts.locks import Key, Pin
 from scripts.root import Root, remove, sync_folder
-from scripts.terminal import Progress
+from scripts.terminal import Progress, raise_disk_error
 from scripts.upstream import Upstream, UpstreamError
 
 # No file may be larger, whatever the upstream says of it.
@@ -47,7 +46,6 @@ _PIP_REASONS = (
     ("incomplete-download", "the answer breaks off"),
     ("Exceeded 30 redirects", "redirected without end"),
 )
-_DISK_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS}
 
 
 class Download(NamedTuple):
@@ -144,7 +142,7 @@ class Downloader:
                 process.kill()
         if not process.returncode:
             return ""
-        _raise_disk_error(stderr, folder)
+        raise_disk_error(stderr, folder)
         inspected = _known_reason(stderr, limit) or (len(group) == 1 and self._inspect(group[0], folder))
         return inspected or _last_words(stderr)
 
@@ -232,13 +230,6 @@ def _size(folder: Path) -> int:
             with suppress(FileNotFoundError):
                 total += Path(parent, name).lstat().st_size
     return total
-
-
-def _raise_disk_error(stderr: str, folder: Path) -> None:
-    """Raise pip's OSError where the disk failed, since then it is not the file's fault."""
-    number = re.search(r"OSError: \[Errno (\d+)\]", stderr)
-    if number and int(number[1]) in _DISK_ERRORS:
-        raise OSError(int(number[1]), os.strerror(int(number[1])), str(folder))
 
 
 def _known_reason(stderr: str, limit: int) -> str | None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import re
 import signal
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -19,6 +22,7 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 SECONDS_BETWEEN_LOG_LINES = 10.0
+_DISK_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS}
 _CLEAR = "\r\x1b[K"  # to the line's beginning, and erase it
 
 
@@ -72,14 +76,24 @@ def side_by_side(
 
 @contextmanager
 def disk_errors(folder: Path, verb: str) -> Iterator[None]:
-    """Tell what a file system refuses in one sentence; what cannot be written names itself, or else folder does."""
+    """Tell what a file system refuses in one sentence; what cannot be written names itself, or else folder does.
+
+    What fails when data reach the disk comes without a name, and temporary files are written too.
+    """
     try:
         yield
     except OSError as error:
         # Of two names, the second is the one that was written.
-        where = error.filename2 or error.filename or folder
+        where = error.filename2 or error.filename or " or ".join(filter(None, (str(folder), tempfile.tempdir)))
         reason = error.strerror or str(error)
         raise SystemExit(f"{where}: {reason}; mend that, then run {verb} again") from None
+
+
+def raise_disk_error(said: str, where: Path) -> None:
+    """Raise the OSError of a Python that we ran, from what it said, if its disk failed: that is no fault of a file."""
+    number = re.search(r"OSError: \[Errno (\d+)\]", said)
+    if number and int(number[1]) in _DISK_ERRORS:
+        raise OSError(int(number[1]), os.strerror(int(number[1])), str(where))
 
 
 def run(main: Callable[[], int]) -> int:
