@@ -32,6 +32,7 @@ _POLL = 1.0
 # What mounts without locks answer, NFS, FUSE and cluster file systems among them.
 _NO_LOCKS = {errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL}
 _FULL = {errno.ENOSPC, errno.EDQUOT}
+_NO_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 _NOTE = re.compile(rb"(process \d+ on [!-~]+, since [\d-]+ [\d:]+ UTC)\nmachine ([!-~]+)\ntoken [0-9a-f]{32}\n")
 _UNKNOWN = "-"
@@ -108,20 +109,40 @@ def _note(machine: str) -> bytes:
     return f"{who}\nmachine {machine}\ntoken {secrets.token_hex(16)}\n".encode()
 
 
-def _make(path: Path, note: bytes) -> int | None:
-    """Make an owner file and leave it open; None where something is there already."""
-    try:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o666)
-    except FileExistsError:
-        return None
+def _write_note(descriptor: int, note: bytes) -> None:
     try:
         os.write(descriptor, note)
         os.fsync(descriptor)
     except OSError as error:
         # On a full disk one can still rename, and so go back to an older release: the file counts without its note too.
-        os.ftruncate(descriptor, 0)
         if error.errno not in _FULL:
             raise
+        os.ftruncate(descriptor, 0)
+
+
+def _make(path: Path, note: bytes) -> int | None:
+    """Make an owner file and leave it open; None where something is there already.
+
+    It is written under a name of its own and then linked, so that nobody finds it without its note. A file system that
+    has no links makes it in place.
+    """
+    own = path.with_name(f"{FILE}.{hashlib.sha256(note).hexdigest()[:16]}.new")
+    is_new = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
+    descriptor = os.open(own, is_new, 0o666)
+    try:
+        _write_note(descriptor, note)
+        os.link(own, path)
+    except (FileExistsError, FileNotFoundError):  # another's, or ours was tidied away by one who had just begun
+        os.close(descriptor)
+        return None
+    except OSError as error:
+        os.close(descriptor)
+        if error.errno not in _NO_LINKS:
+            raise
+        descriptor = os.open(path, is_new, 0o666)
+        _write_note(descriptor, note)
+    finally:
+        own.unlink(missing_ok=True)
     return descriptor
 
 
@@ -207,8 +228,9 @@ class Owner:
         """Let the next run in."""
         self._ended.set()
         self._thread.join()
-        # NFS keeps a file that is open when it is removed, under another name.
-        os.close(self._descriptor)
+        # NFS keeps a file that is open when it is removed, under another name. Nothing that counts is lost here.
+        with suppress(OSError):
+            os.close(self._descriptor)
         self.remove()
 
 

@@ -40,21 +40,30 @@ class Counts(NamedTuple):
     retired: int
 
 
+def _found(folder: Path) -> Iterator[tuple[str, bool]]:
+    """Yield the path of all that stands in a folder, and whether it is a folder itself."""
+    for above, folders, files in os.walk(folder):
+        below = Path(above).relative_to(folder)
+        yield from ((str(below / name), not Path(above, name).is_symlink()) for name in folders)
+        yield from ((str(below / name), False) for name in files if not is_silly(Path(above, name)))
+
+
 def paths(folder: Path) -> set[str]:
     """List what stands in a folder, links and all, by path; folders themselves are not listed."""
-    files = (path for path in folder.rglob("*") if (path.is_symlink() or not path.is_dir()) and not is_silly(path))
-    return {path.relative_to(folder).as_posix() for path in files}
+    return {path for path, is_a_folder in _found(folder) if not is_a_folder}
 
 
 def problems(folder: Path, made: Manifest) -> Iterator[tuple[str, str]]:
     """Yield path and fact for what in a release's folder is not as its manifest says."""
-    there = paths(folder) - OWN
+    found = dict(_found(folder))
+    folders = {str(above) for path in made.pages for above in Path(path).parents}
     for path, fact in made.pages.items():
-        if path not in there:
+        if path not in found:
             yield path, "is missing"
         elif not is_right(folder / path, fact):
             yield path, f"is not what the manifest of {made.release} lists"
-    yield from ((path, f"is not in the manifest of {made.release}") for path in there - made.pages.keys())
+    strays = found.keys() - OWN - made.pages.keys() - {path for path in folders if found.get(path)}
+    yield from ((path, f"is not in the manifest of {made.release}") for path in sorted(strays))
     told, link = folder / ID_FILE, folder / LINK
     if not is_file(told) or told.read_bytes() != f"{made.release}\n".encode():
         yield ID_FILE, f"does not name the release {made.release}"

@@ -19,7 +19,7 @@ import re
 import shutil
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, NamedTuple
@@ -142,10 +142,16 @@ def _claim(root: Root) -> None:
     marker.write_text(_MARKER_TEXT)
 
 
-def _open_marker(root: Root) -> IO[str]:
+@contextmanager
+def _open_marker(root: Root) -> Iterator[IO[str]]:
     # A link in the marker's place would have us write where it leads.
     descriptor = os.open(root.path / _MARKER, os.O_RDWR | os.O_NOFOLLOW)
-    return os.fdopen(descriptor, "r+", encoding="utf-8", errors="replace")
+    marker = os.fdopen(descriptor, "r+", encoding="utf-8", errors="replace")
+    try:
+        yield marker
+    finally:
+        with suppress(OSError):  # nothing was written
+            marker.close()
 
 
 def _make_parts(root: Root) -> None:
@@ -204,6 +210,8 @@ def _leave(_: object, path: str, error: BaseException) -> None:
     """Go on past what is gone already, and what NFS or somebody who adds to a folder keeps there."""
     is_left = isinstance(error, OSError) and error.errno in _LEFT
     if not is_left and not is_silly(Path(path)):
+        if isinstance(error, OSError):
+            error.filename = path  # within a folder that is open, the system knows the name alone
         raise error
 
 
