@@ -126,7 +126,7 @@ def _bin_problems(root: Root) -> Iterator[Problem]:
     found = _kinds(root.bin, "bin/")
     expected = dict.fromkeys(("bin/caddy-server", *(f"bin/{source.name}" for source in (START, CADDYFILE))), REGULAR)
     yield from (one._replace(remedy=_to_remove(one)) for one in misplaced(found, expected))
-    yield from programs(root)
+    yield from programs(root, {START.name, CADDYFILE.name})
     for source in (START, CADDYFILE):
         if is_file(place := root.bin / source.name) and place.read_bytes() != source.read_bytes():
             yield Problem(Rule.LAYOUT, f"bin/{place.name}", f"is not the checkout's caddy/{source.name}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
 from scripts import manifest
@@ -71,13 +71,13 @@ def sent(folder: Path, release: str, allowed: Path) -> Iterator[Problem]:
             yield Problem(Rule.RELEASE, path, "is not what the manifest lists")
 
 
-def programs(root: Root) -> Iterator[Problem]:
-    """Compare what serves the index with what the newest release was made with."""
+def programs(root: Root, known: Collection[str]) -> Iterator[Problem]:
+    """Compare what serves the index, but for what is known otherwise, with what the newest release was made with."""
     newest = max(root.all_releases, key=manifest.generation_of)
     try:
         expected = manifest.read(newest).programs
     except ValueError:  # is told of that release
         return
     for name, fact in expected.items():
-        if is_file(place := root.bin / name) and not is_right(place, fact):
+        if name not in known and is_file(place := root.bin / name) and not is_right(place, fact):
             yield Problem(Rule.LAYOUT, f"bin/{name}", f"is not what {newest.name} was made with")

@@ -232,9 +232,9 @@ def verify_url(
         visit = _Visit(server, Path(folder), deadline, show, problems)
         try:
             _visit(visit, approved, release, allowed)
-            visit.problems += () if visit.problems else sent(visit.folder, release, allowed)
             if live and not visit.problems:
                 visit.problems += different(visit.folder, live, "is not the page that PYPI_ROOT has")
+            visit.problems += () if visit.problems else sent(visit.folder, release, allowed)
         except (TimeoutError, UpstreamError) as error:
             raise SystemExit(f"{shown}: {error}; is it up, and FETCH_TIMEOUT long enough?") from None
     if _release(server)[0] != release:

@@ -281,7 +281,7 @@ def test_what_cannot_be_removed_for_another_reason_is_an_error(tmp_path: Path) -
     done = removal(tmp_path / "old", failing("unlinkat:error=EACCES"))
     assert (done.returncode, done.stderr.splitlines()[-1]) == (
         1,
-        f"PermissionError: [Errno 13] Permission denied: {'page'!r}",
+        f"PermissionError: [Errno 13] Permission denied: {str(tmp_path / 'old' / 'page')!r}",
     )
     assert (tmp_path / "old" / "page").is_file()
 
