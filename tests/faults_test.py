@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import traced
+from _pytest.mark import ParameterSet
 from faults import Scenario, Struck, prepare, strike
 from small_disk import can_mount, fill, fill_temporary
 from traced import INDEX, KILL, PIP, PIP_ALONE, THREAD, Point
@@ -41,6 +42,11 @@ def one_of(scenario: Scenario, call: str, where: str = INDEX, path: str = "") ->
     return random.Random(call).choice(found)  # noqa: S311 (a choice, no secret)
 
 
+def slowly(*values: object) -> ParameterSet:
+    """Return a case that `make test` leaves out."""
+    return pytest.param(*values, marks=pytest.mark.slow)
+
+
 def before_the_switch(scenario: Scenario) -> Scenario:
     """Return a scenario with only what comes once the folder is ours, and before readers see anything of it."""
     calls = [(point.where, point.call, point.path) for point in scenario.points]
@@ -57,7 +63,7 @@ def test_a_run_without_any_fault_changes_the_folder_in_all_the_ways_that_are_swe
     assert {point.call for point in update.points if point.where == PIP} >= {"mkdir", "openat", "write", "rmdir"}
 
 
-@pytest.mark.parametrize("call", ["mkdir", "openat", "write", "sendfile", "close", "link", "rename"])
+@pytest.mark.parametrize("call", ["write", "rename", *map(slowly, ("mkdir", "openat", "sendfile", "close", "link"))])
 def test_a_run_that_is_killed_before_the_switch_changes_nothing_for_readers(
     update: Scenario, tmp_path: Path, call: str
 ) -> None:
@@ -87,14 +93,14 @@ def test_a_pip_that_is_killed_alone_is_asked_again(update: Scenario, tmp_path: P
 @pytest.mark.parametrize(
     ("call", "error", "path"),
     [
-        ("openat", "EDQUOT", ""),
-        ("write", "ENOSPC", ""),
-        ("sendfile", "ENOSPC", ""),
+        slowly("openat", "EDQUOT", ""),
+        slowly("write", "ENOSPC", ""),
+        slowly("sendfile", "ENOSPC", ""),
         ("close", "ENOSPC", SIDECAR),  # on NFS a disk is full only then
-        ("close", "EDQUOT", "releases/.ID.new/files.jsonl"),
+        slowly("close", "EDQUOT", "releases/.ID.new/files.jsonl"),
         ("fsync", "EIO", SIDECAR),
-        ("mkdir", "ENOSPC", ""),
-        ("rename", "EIO", ""),
+        slowly("mkdir", "ENOSPC", ""),
+        slowly("rename", "EIO", ""),
         ("symlink", "ENOSPC", ".web.new"),
     ],
 )
@@ -105,7 +111,7 @@ def test_an_error_of_the_disk_ends_the_run_with_one_sentence(
     assert struck == Struck("old", went_on=False, left_in_tmp=0)
 
 
-@pytest.mark.parametrize("room", [4096, 40960, 122880])
+@pytest.mark.parametrize("room", [40960, slowly(4096), slowly(122880)])
 def test_a_full_disk_ends_the_run_with_one_sentence_and_more_room_mends_it(
     update: Scenario, tmp_path: Path, room: int
 ) -> None:

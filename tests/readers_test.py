@@ -8,6 +8,7 @@ import pytest
 from readers import eight, take_turns
 
 
+@pytest.mark.slow
 def test_readers_see_one_release_or_the_other_and_no_install_fails(tmp_path: Path) -> None:
     counts = take_turns(tmp_path, lambda counts: counts.publishes == 2)
     assert counts.problems == []

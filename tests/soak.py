@@ -1,8 +1,8 @@
 """The index, and everything that may happen to it -> counts: what `make soak` runs, for as long as SOAK_MINUTES allow.
 
-Standard output gets a table: how many points there are and how many of them were struck, whether readers saw the old
-release or the new one right after, how many runs ended well all the same, what they left in $TMPDIR, and how many broke
-a promise. What broke goes to standard error. Ends with 1 where anything did.
+Readers and runs at once come first. Standard output gets a table of faults: how many points there are and how many of
+them were struck, whether readers saw the old release or the new one right after, how many runs ended well all the same,
+what they left in $TMPDIR, and how many broke a promise, which is told on standard error. Ends with 1 where one was.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ sys.path.insert(0, str(CODE))  # `tests/` itself is where Python has found this 
 
 import small_disk  # noqa: E402
 from faults import FAULTS, SCENARIOS, Scenario, Struck, prepare, strike  # noqa: E402
+from readers import eight, readers  # noqa: E402
 from traced import KILL, STRACE  # noqa: E402
 from upstream import Upstream  # noqa: E402
 
@@ -161,8 +162,17 @@ def faults(soak: Soak) -> list[Count]:
     return sorted(rows, key=lambda row: (SCENARIOS.index(row.scenario), row.fault))
 
 
-# Each returns its rows, and ends at the deadline with what it has; the last one takes the time that is left.
-PARTS: tuple[Callable[[Soak], list[Count]], ...] = (faults,)
+def together(soak: Soak) -> list[str]:
+    """Let many run and read at once: a minute of releases that take turns, and eight runs; returns what went wrong."""
+    soak.progress.show("Soaking: readers while two releases take turns")
+    seen = readers(60)
+    soak.progress.clear()
+    looks = f"{seen.looks} looks, {seen.pip} installs by pip and {seen.uv} by uv"
+    print(f"readers: {seen.publishes} publishes in a minute, {looks}: {len(seen.problems)} failures")
+    (soak.folder / "eight").mkdir()
+    problems = eight(soak.folder / "eight")
+    print(f"eight runs at once, three times: {len(problems)} failures\n")
+    return [*seen.problems, *problems]
 
 
 def _table(rows: Sequence[Sequence[str]]) -> Iterator[str]:
@@ -176,7 +186,7 @@ def _table(rows: Sequence[Sequence[str]]) -> Iterator[str]:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run all parts and print their counts; returns 1 where a promise was broken."""
+    """Run it all and print the counts; returns 1 where a promise was broken."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--minutes", type=float, default=60, help="when to stop and to count what is done")
     parser.add_argument("--at-once", type=int, default=os.cpu_count() or 1, help="how many runs side by side")
@@ -186,11 +196,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     start = time.monotonic()
     with tempfile.TemporaryDirectory() as folder, Upstream() as upstream:
         soak = Soak(Path(folder), upstream, start + args.minutes * 60, args.at_once, Progress())
-        counts = [count for part in PARTS for count in part(soak)]
+        broken = together(soak)
+        counts = faults(soak)
     print("\n".join(_table([_COLUMNS, *(count.cells() for count in counts)])))
     struck, points = sum(count.struck for count in counts), sum(count.points for count in counts)
     print(f"{struck} of {points} points in {(time.monotonic() - start) / 60:.0f} minutes")
-    return 1 if any(count.failures for count in counts) else 0
+    print("".join(f"{one}\n" for one in broken), end="", file=sys.stderr)
+    return 1 if broken or any(count.failures for count in counts) else 0
 
 
 if __name__ == "__main__":

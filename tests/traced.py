@@ -40,6 +40,7 @@ _WRITES = re.compile(r"O_(?:WRONLY|RDWR|CREAT|TRUNC)")
 # What differs from run to run.
 _NAMES = (
     (re.compile(r"20\d{6}T\d{6}Z-[0-9a-f]{12}"), "ID"),
+    (re.compile(r"\.owner\.[0-9a-f]{16}"), ".owner.NOTE"),
     (re.compile(r"(\btmp|\bpip-[a-z-]+-|\.scratch/)[a-z0-9_]{8}\b"), r"\1"),
 )
 _SITE = """import itertools, tempfile
