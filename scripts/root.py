@@ -245,15 +245,21 @@ def sync_folder(path: Path) -> None:
         os.close(descriptor)
 
 
-def write_synced(path: Path, data: bytes, *, executable: bool = False) -> None:
-    """Write a file under another name, fsync it, and rename it into place: nobody sees half of it."""
+def write_whole(path: Path, data: bytes, *, executable: bool = False, is_synced: bool = False) -> None:
+    """Write a file under another name, and rename it into place: nobody sees half of it, unless the machine fails."""
     temporary = path.with_name(f".{path.name}.new")
     remove(temporary)
     with temporary.open("xb") as file:
         file.write(data)
         file.flush()
-        os.fsync(file.fileno())
+        if is_synced:
+            os.fsync(file.fileno())
     if executable:
         mode = temporary.stat().st_mode
         temporary.chmod(mode | (mode & 0o444) >> 2)
     temporary.replace(path)
+
+
+def write_synced(path: Path, data: bytes, *, executable: bool = False) -> None:
+    """Write a file so that nobody sees half of it, even where the machine fails."""
+    write_whole(path, data, executable=executable, is_synced=True)
