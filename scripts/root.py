@@ -17,6 +17,7 @@ import fcntl
 import os
 import re
 import shutil
+import stat
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -34,6 +35,7 @@ _RELEASE = re.compile(r"(20\d{6}T\d{6}Z)-[0-9a-f]{12}")
 RELEASE_TIME = "%Y%m%dT%H%M%SZ"
 # Linux has 24 hexadecimal digits there, BSD and macOS dots between theirs.
 _SILLY = re.compile(r"\.nfs[0-9A-Fa-f.]{16,}")
+_ABSENT = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP}
 _LEFT = {errno.ENOENT, errno.ENOTEMPTY, errno.EEXIST}
 
 
@@ -108,7 +110,12 @@ def is_folder(path: Path) -> bool:
 
 def is_file(path: Path) -> bool:
     """Whether it is a file itself, and not a link to one."""
-    return path.is_file() and not path.is_symlink()
+    try:
+        return stat.S_ISREG(path.lstat().st_mode)
+    except OSError as error:
+        if error.errno not in _ABSENT:
+            raise
+        return False
 
 
 def release_time(release: Path) -> datetime | None:

@@ -243,8 +243,8 @@ def test_a_component_is_what_cyclonedx_s_own_library_writes_of_it() -> None:
     def reference(kind: ExternalReferenceType, url: str, *hashes: HashType) -> ExternalReference:
         return ExternalReference(type=kind, url=XsUri(url), hashes=hashes)
 
-    def licensed(*, id: str | None = None, name: str | None = None) -> DisjunctiveLicense:
-        return DisjunctiveLicense(id=id, name=name, acknowledgement=LicenseAcknowledgement.DECLARED)
+    def licensed(*, known: str | None = None, name: str | None = None) -> DisjunctiveLicense:
+        return DisjunctiveLicense(id=known, name=name, acknowledgement=LicenseAcknowledgement.DECLARED)
 
     purl = PackageURL("pypi", None, "acme", "1!2.0+cu1")
     sha256 = HashType(alg=HashAlgorithm.SHA_256, content=files[0].distribution.sha256)
@@ -255,7 +255,7 @@ def test_a_component_is_what_cyclonedx_s_own_library_writes_of_it() -> None:
         bom_ref=str(purl),
         purl=purl,
         description="Zébra",
-        licenses=[licensed(id="MIT"), licensed(name="Zébra"), licensed(name="Own"), licensed(id="ISC")],
+        licenses=[licensed(known="MIT"), licensed(name="Zébra"), licensed(name="Own"), licensed(known="ISC")],
         publisher="GitHub a/b",
         external_references=[
             *(reference(ExternalReferenceType.ATTESTATION, f"provenance/{name}.json") for name in names),
