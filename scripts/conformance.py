@@ -16,6 +16,7 @@ from scripts.conformance_facts import Approved, project_problems, provenance_pro
 from scripts.conformance_links import file_problems, link_problems, links_of
 from scripts.conformance_simple import Forms, disagreements, parse_html, read_forms, root_problems
 from scripts.conformance_tree import pages, release_problems, tree_problems
+from scripts.distribution import Distribution
 from scripts.held import PACKAGES, Held, faults, hold_all, with_sidecars
 from scripts.list_files import FILE, Record
 from scripts.locks import Pin
@@ -168,9 +169,19 @@ def examine_folder(
     return found._replace(problems=[*found.problems, *absent, *tree, *release_problems(folder, release)])
 
 
-def refuse(site: Path, approved: Approved, files: Mapping[str, Path], release: str, show: Show) -> None:
-    """Raise SystemExit with all problems where a site, which would become a release, breaks a rule."""
-    held = hold_all(files, show)
+def refuse(
+    site: Path,
+    approved: Approved,
+    files: Mapping[str, Path],
+    release: str,
+    show: Show,
+    read: Mapping[str, Distribution],
+) -> None:
+    """Raise SystemExit with all problems where a site, which would become a release, breaks a rule.
+
+    read are the distributions that were read in this run, by sha256.
+    """
+    held = hold_all(files, show, read)
     found = examine_folder(site, approved, held, release, show, is_published=False)
     if found.problems:
         raise SystemExit("\n".join(one.sentence("", BEFORE) for one in sorted(set(found.problems))))

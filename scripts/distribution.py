@@ -14,6 +14,7 @@ import tarfile
 import zipfile
 import zlib
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import IO, NamedTuple
 
@@ -79,6 +80,7 @@ class Distribution(NamedTuple):
     about: About = About()
 
 
+@cache
 def parse_filename(filename: str) -> tuple[NormalizedName, Version]:
     """Return name and version of a wheel or sdist; raises ValueError with a sentence for any other name."""
     try:
@@ -99,9 +101,10 @@ def read(path: Path, sha256: str, *, is_sound: bool = False) -> Distribution:
     filename = path.name
     name, version = parse_filename(filename)
     try:
-        if not is_sound and filename.endswith(".whl"):
-            archive.check(path)
-        member, data = _read_wheel(path) if filename.endswith(".whl") else _read_sdist(path)
+        if filename.endswith(".whl"):
+            member, data = _read_wheel(path) if is_sound else archive.check(path)
+        else:
+            member, data = _read_sdist(path)
     except zip_layout.UnsoundError as error:
         raise ValueError(f"{filename} {error}") from None
     except _UNSOUND as error:
@@ -201,14 +204,16 @@ def _check_identity(what: str, raw: RawMetadata, name: NormalizedName, version: 
 def _checked_requirements(what: str, raw: RawMetadata) -> list[str]:
     for text in raw.get("requires_dist", []):
         try:
-            _check_requirement(Requirement(text))
+            _check_requirement(text)
         except (InvalidRequirement, UndefinedComparison, UndefinedEnvironmentName, ValueError, TypeError):
             raise ValueError(f"{what} has the Requires-Dist {text!r}, which is no requirement") from None
     return raw.get("requires_dist", [])
 
 
-def _check_requirement(need: Requirement) -> None:
+@cache  # most needs are those of many files
+def _check_requirement(text: str) -> None:
     """Raise an error where nobody can say whether a requirement holds, or what meets it."""
+    need = Requirement(text)
     need.specifier.contains("1", prereleases=True)
     if _CONTROL.search(str(need)):  # which === and URLs let through
         raise InvalidRequirement(str(need))

@@ -5,15 +5,18 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 
 from scripts import distribution
 from scripts.digest import sha256_of
+from scripts.distribution import Distribution
 from scripts.problem import Problem, Rule
 from scripts.root import is_file
 from scripts.terminal import side_by_side
 
 PACKAGES = "packages"
+_IN_A_GROUP = 20  # a thread's work has its own cost, which is more than to hash a small file
 _AT_ONCE = 2  # hashing and unpacking leave Python to others meanwhile
 
 
@@ -30,23 +33,32 @@ class Held(NamedTuple):
     fault: str = ""
 
 
-def hold(path: Path) -> Held:
-    """Hash and read one file."""
+def _as_read(one: Distribution) -> Held:
+    metadata = None if one.metadata is None else hashlib.sha256(one.metadata).hexdigest()
+    return Held(one.sha256, one.size, metadata, one.requires_python)
+
+
+def hold(path: Path, read: Mapping[str, Distribution]) -> Held:
+    """Hash one file, and read it unless a file of these bytes was read before."""
     sha256, size = sha256_of(path), path.stat().st_size
     try:
-        one = distribution.read(path, sha256)
+        return _as_read(read.get(sha256) or distribution.read(path, sha256))
     except ValueError as error:
         return Held(sha256, size, fault=str(error).removeprefix(path.name).lstrip(": "))
-    metadata = None if one.metadata is None else hashlib.sha256(one.metadata).hexdigest()
-    return Held(sha256, size, metadata, one.requires_python)
 
 
-def hold_all(files: Mapping[str, Path], show: Callable[[str], None]) -> dict[str, Held]:
-    """Read the files that are there, given by their names; show is told how far that is."""
+def hold_all(
+    files: Mapping[str, Path], show: Callable[[str], None], read: Mapping[str, Distribution] = MappingProxyType({})
+) -> dict[str, Held]:
+    """Read the files that are there, given by their names; show is told how far that is.
+
+    read are distributions that were read in this run, by sha256: what the same bytes say need not be read again.
+    """
     there = {name: path for name, path in files.items() if is_file(path)}
-    held: dict[str, Held] = {}
-    for name, one in side_by_side(lambda name: hold(there[name]), sorted(there), at_once=_AT_ONCE):
-        held[name] = one
+    names, held = sorted(there), dict[str, Held]()
+    groups = [names[at : at + _IN_A_GROUP] for at in range(0, len(names), _IN_A_GROUP)]
+    for _, group in side_by_side(lambda at: {name: hold(there[name], read) for name in at}, groups, at_once=_AT_ONCE):
+        held |= group
         show(f"Checking: {len(held)} of {len(there)} files")
     return held
 

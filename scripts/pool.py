@@ -13,8 +13,9 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 
+from scripts.durable import sync_all
 from scripts.manifest import Fact, Manifest, is_right, read
-from scripts.root import Root, is_file, is_silly, write_synced
+from scripts.root import Root, is_file, is_silly, write_whole
 
 # Of each name of the pool: the file that is to stand there, or its bytes.
 Sources = Mapping[str, Path | bytes]
@@ -22,20 +23,23 @@ Sources = Mapping[str, Path | bytes]
 
 def fill(root: Root, sources: Sources) -> int:
     """Put files into the pool; returns how many are new there, sidecars aside."""
-    return sum(_add(root, root.packages / name, sources[name]) for name in sorted(sources))
+    added = [name for name in sorted(sources) if _add(root, root.packages / name, sources[name])]
+    # A file that was fetched is on the disk since then.
+    sync_all(root.packages / name for name in added if isinstance(sources[name], bytes))
+    return sum(not name.endswith(".metadata") for name in added)
 
 
 def _add(root: Root, place: Path, source: Path | bytes) -> bool:
-    if isinstance(source, bytes):
-        if not is_file(place) or place.read_bytes() != source:
-            make_way(root, place)
-            write_synced(place, source)
-        return False
-    if source == place:
+    is_there = is_file(place) and place.read_bytes() == source if isinstance(source, bytes) else source == place
+    if is_there:
         return False
     make_way(root, place)
-    source.replace(place)
-    return place.suffix != ".metadata"
+    if isinstance(source, bytes):
+        # A half-written one, which a machine that fails now may leave, is found by the next run or `check`.
+        write_whole(place, source)
+    else:
+        source.replace(place)
+    return True
 
 
 def make_way(root: Root, place: Path) -> None:

@@ -159,10 +159,12 @@ def tell(offer: Offer, site: Path, entries: Sequence[Entry]) -> None:
 
 def _refuse(made: Made, release: str) -> None:
     """Raise SystemExit where what is to be published breaks a rule; the shared folder is as it was."""
-    files = {file.distribution.filename: made.files[file.distribution.sha256] for file in made.offer.files}
+    read = {file.distribution.sha256: file.distribution for file in made.offer.files}
+    files = {one.filename: made.files[sha256] for sha256, one in read.items()}
+    approved = Approved(made.wanted, made.offer.denied)
     progress = Progress()
     try:
-        conformance.refuse(made.site, Approved(made.wanted, made.offer.denied), files, release, progress.show)
+        conformance.refuse(made.site, approved, files, release, progress.show, read)
     finally:
         progress.clear()
 

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from scripts import manifest, pool
+from scripts.durable import sync_all
 from scripts.manifest import Fact, Manifest, is_right
 from scripts.pool import Sources
 from scripts.root import Root, is_file, is_folder, is_silly, release_time, remove, sync_folder, write_synced
@@ -96,22 +97,24 @@ def _write(root: Root, made: Manifest, site: Path) -> None:
     temporary = root.releases / f".{made.release}.new"
     remove(temporary)
     live = root.live
-    for path, fact in sorted(made.pages.items()):
-        _write_page(site / path, temporary / path, live / path if live else None, fact)
+    written = [
+        temporary / path
+        for path, fact in sorted(made.pages.items())
+        if _write_page(site / path, temporary / path, live / path if live else None, fact)
+    ]
     for name in (manifest.FILE, manifest.SIGNATURE):
         if is_file(site / name):
             write_synced(temporary / name, (site / name).read_bytes())
     write_synced(temporary / ID_FILE, f"{made.release}\n".encode())
     (temporary / LINK).symlink_to(POOL)
-    for folder in (temporary, *filter(is_folder, temporary.rglob("*"))):
-        sync_folder(folder)
+    sync_all(itertools.chain(written, [temporary], filter(is_folder, temporary.rglob("*"))))
     for path, _ in problems(temporary, made):
         raise SystemExit(f"{temporary / path}: reads back other than it was written; check the disk, then try again")
     temporary.rename(root.releases / made.release)
 
 
-def _write_page(source: Path, place: Path, previous: Path | None, fact: Fact) -> None:
-    """Link the live release's page where it is the same, which also keeps its time; else write it."""
+def _write_page(source: Path, place: Path, previous: Path | None, fact: Fact) -> bool:
+    """Link the live release's page where it is the same, which also keeps its time; else write it, and return True."""
     place.parent.mkdir(parents=True, exist_ok=True)
     if previous and is_right(previous, fact):
         try:
@@ -119,11 +122,10 @@ def _write_page(source: Path, place: Path, previous: Path | None, fact: Fact) ->
         except OSError:  # the file system has no hard links, or too many of this one
             shutil.copy2(previous, place)
         else:
-            return
+            return False
     else:
         shutil.copyfile(source, place)
-    with place.open("rb") as file:
-        os.fsync(file.fileno())
+    return True
 
 
 def _switch(root: Root, release: Path) -> None:

@@ -17,6 +17,7 @@ import fcntl
 import os
 import re
 import shutil
+import stat
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -34,6 +35,7 @@ _RELEASE = re.compile(r"(20\d{6}T\d{6}Z)-[0-9a-f]{12}")
 RELEASE_TIME = "%Y%m%dT%H%M%SZ"
 # Linux has 24 hexadecimal digits there, BSD and macOS dots between theirs.
 _SILLY = re.compile(r"\.nfs[0-9A-Fa-f.]{16,}")
+_ABSENT = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP}
 _LEFT = {errno.ENOENT, errno.ENOTEMPTY, errno.EEXIST}
 
 
@@ -108,7 +110,12 @@ def is_folder(path: Path) -> bool:
 
 def is_file(path: Path) -> bool:
     """Whether it is a file itself, and not a link to one."""
-    return path.is_file() and not path.is_symlink()
+    try:
+        return stat.S_ISREG(path.lstat().st_mode)
+    except OSError as error:
+        if error.errno not in _ABSENT:
+            raise
+        return False
 
 
 def release_time(release: Path) -> datetime | None:
@@ -245,15 +252,21 @@ def sync_folder(path: Path) -> None:
         os.close(descriptor)
 
 
-def write_synced(path: Path, data: bytes, *, executable: bool = False) -> None:
-    """Write a file under another name, fsync it, and rename it into place: nobody sees half of it."""
+def write_whole(path: Path, data: bytes, *, executable: bool = False, is_synced: bool = False) -> None:
+    """Write a file under another name, and rename it into place: nobody sees half of it, unless the machine fails."""
     temporary = path.with_name(f".{path.name}.new")
     remove(temporary)
     with temporary.open("xb") as file:
         file.write(data)
         file.flush()
-        os.fsync(file.fileno())
+        if is_synced:
+            os.fsync(file.fileno())
     if executable:
         mode = temporary.stat().st_mode
         temporary.chmod(mode | (mode & 0o444) >> 2)
     temporary.replace(path)
+
+
+def write_synced(path: Path, data: bytes, *, executable: bool = False) -> None:
+    """Write a file so that nobody sees half of it, even where the machine fails."""
+    write_whole(path, data, executable=executable, is_synced=True)

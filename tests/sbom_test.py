@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 from uuid import UUID
 
 import pytest
 from approved import approve
 from conftest import Checkout
+from cyclonedx.model import ExternalReference, ExternalReferenceType, HashAlgorithm, HashType, XsUri
+from cyclonedx.model.bom import Bom
+from cyclonedx.model.component import Component, ComponentType
+from cyclonedx.model.license import DisjunctiveLicense, LicenseAcknowledgement
+from cyclonedx.output.json import JsonV1Dot6
 from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
 from distributions import sdist, wheel
 from offers import file, offer
+from packageurl import PackageURL
 from upstream import Upstream
 
 from scripts import sbom
@@ -31,9 +38,14 @@ DIRECT = ("requirements", ("app",), "requirements.in:1")
 
 
 def checked(offered: Offer) -> dict[str, Any]:
-    """Return a bill of materials that the schema allows."""
-    document = sbom.document(offered)
-    assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(json.dumps(document)) is None
+    """Return a bill of materials that the schema allows, as it was written."""
+    with TemporaryDirectory() as folder:
+        sbom.write(offered, Path(folder))
+        text = (Path(folder) / sbom.FILE).read_text(encoding="ascii")
+    assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(text) is None
+    document: dict[str, Any] = json.loads(text)
+    assert text == json.dumps(document, separators=(",", ":"), sort_keys=True)
+    assert document["serialNumber"] == sbom.serial_number(document)
     return document
 
 
@@ -220,6 +232,38 @@ def test_an_sdist_s_needs_are_not_told(checkout: Checkout, upstream: Upstream) -
     checkout.index()
     document = json.loads((checkout.root / "web" / "sbom.cdx.json").read_text())
     assert {"ref": "pkg:pypi/app@1.0"} in document["dependencies"]
+
+
+def test_a_component_is_what_cyclonedx_s_own_library_writes_of_it() -> None:
+    stated = License(("MIT License", "Zébra", "Own", "Own", "ISC"), "classifiers")
+    names = [f"acme-1!2.0+cu1-{tag}-none-any.whl" for tag in ("py3", "py2")]
+    facts = Facts(provenance=b"{}", publisher="GitHub a/b")
+    files = [file(name, metadata=b"", about=About("Zébra", stated=stated))._replace(facts=facts) for name in names]
+
+    def reference(kind: ExternalReferenceType, url: str, *hashes: HashType) -> ExternalReference:
+        return ExternalReference(type=kind, url=XsUri(url), hashes=hashes)
+
+    def licensed(*, known: str | None = None, name: str | None = None) -> DisjunctiveLicense:
+        return DisjunctiveLicense(id=known, name=name, acknowledgement=LicenseAcknowledgement.DECLARED)
+
+    purl = PackageURL("pypi", None, "acme", "1!2.0+cu1")
+    sha256 = HashType(alg=HashAlgorithm.SHA_256, content=files[0].distribution.sha256)
+    whole = Component(
+        type=ComponentType.LIBRARY,
+        name="acme",
+        version="1!2.0+cu1",
+        bom_ref=str(purl),
+        purl=purl,
+        description="Zébra",
+        licenses=[licensed(known="MIT"), licensed(name="Zébra"), licensed(name="Own"), licensed(known="ISC")],
+        publisher="GitHub a/b",
+        external_references=[
+            *(reference(ExternalReferenceType.ATTESTATION, f"provenance/{name}.json") for name in names),
+            *(reference(ExternalReferenceType.DISTRIBUTION, f"packages/{name}", sha256) for name in names),
+        ],
+    )
+    [expected] = json.loads(JsonV1Dot6(Bom(components=[whole])).output_as_string())["components"]
+    assert component(offer(*files)) == expected
 
 
 def test_an_index_of_nothing_has_a_valid_one() -> None:

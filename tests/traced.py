@@ -191,11 +191,13 @@ def points(log: Path, where: str, folder: Path) -> list[Point]:
 
 
 def points_of_threads(logs: Iterable[Path], folder: Path) -> list[Point]:
-    """List what other threads than the first change: their calls count by name and path."""
+    """List what other threads than the first change: their calls count by name and path, if that is the same always."""
     counts: Counter[tuple[str, str]] = Counter()
     found = []
     for log in logs:
         for point in () if any(call.name == "execve" for call in calls(log)) else points(log, THREAD, folder):
+            if "ID" in plain(point.path):
+                continue
             counts[point.call, point.path] += 1
             found.append(point._replace(number=counts[point.call, point.path]))
     return found
