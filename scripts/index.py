@@ -30,13 +30,10 @@ def _unchanged(args: argparse.Namespace) -> Record | None:
         return record if record and last_run.still_holds(root, args, record) else None
 
 
-def _report(root: Path, record: Record, *, is_new: bool = False, added: int = 0, retired: int = 0) -> None:
-    state = "published" if is_new else "nothing changed, still"
-    print(
-        f"{root}: {state} {record.release}: {record.projects} projects, {record.files} files "
-        f"({added} added, {retired} retired)",
-        file=sys.stderr,
-    )
+def _say(*lines: object) -> None:
+    # A record may quote a package, and whoever can write to the shared folder can write one.
+    for line in lines:
+        print(printable_lines(str(line)), file=sys.stderr)
 
 
 def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -59,14 +56,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Publish; raises SystemExit with a sentence for the user where that cannot be done."""
     args = _arguments(argv)
     if record := _unchanged(args):
-        for line in record.said:
-            print(printable_lines(line), file=sys.stderr)
-        _report(args.root, record)
+        done = f"nothing changed, still {record.release}: {record.holds} (0 added, 0 retired)"
+        _say(*record.said, f"{args.root}: {done}")
         return 0
     from scripts import whole_run  # takes longer to import than all of the above to run
 
-    record, published = whole_run.publish_all(args)
-    _report(args.root, record, is_new=published.is_new, added=published.added, retired=published.retired)
+    _say(f"{args.root}: {whole_run.publish_all(args)}")
     return 0
 
 

@@ -37,16 +37,15 @@ class Record(NamedTuple):
     """What a run leaves to the next one.
 
     paths are the requirement files and the folder of in-house wheels; due is when something old may go, by the file
-    server's time; said are the run's own lines, projects and files how many are live. inputs and shared are digests
-    of the checkout and of the shared folder, is_whole whether the latter is of every file.
+    server's time; holds says how much is live, said are the run's other lines. inputs and shared are digests of the
+    checkout and of the shared folder, is_whole whether the latter is of every file.
     """
 
     day: str
     paths: Sequence[str]
     inputs: str
     release: str
-    projects: int
-    files: int
+    holds: str
     said: Sequence[str]
     due: float
     shared: str = ""
@@ -58,11 +57,8 @@ def today() -> str:
     return f"{datetime.now(UTC):%Y-%m-%d}"
 
 
-def _digest(parts: Iterable[object]) -> str:
-    digest = hashlib.sha256()
-    for part in parts:
-        digest.update(f"{part!r}\n".encode("utf-8", "surrogateescape"))
-    return digest.hexdigest()
+def _digest(parts: Iterable[str]) -> str:
+    return hashlib.sha256("\n".join(parts).encode("utf-8", "surrogateescape")).hexdigest()
 
 
 def _files(path: Path) -> list[Path]:
@@ -86,37 +82,43 @@ def inputs_digest(args: Namespace, paths: Sequence[str]) -> str:
     named = [(name, Path(name)) for name in (shutil.which(args.caddy) or "", args.signing_key) if name]
     found = [(name, sha256_of(path) if path.is_file() else None) for name, path in (*code, *own, *named)]
     options = [(name, str(getattr(args, name))) for name in _OPTIONS]
-    return _digest([sys.version, sys.platform, os.uname().machine, _packages(), options, found])
+    return _digest(map(repr, (sys.version, sys.platform, os.uname().machine, _packages(), options, found)))
 
 
-def _stat(path: str, entry: os.DirEntry[str] | None = None) -> tuple[object, ...]:
-    one = entry.stat(follow_symlinks=False) if entry else os.lstat(path)
-    return path, one.st_mode, one.st_size, one.st_mtime_ns, one.st_ctime_ns, one.st_ino
-
-
-def _looked_into(folder: Path) -> Iterator[tuple[object, ...]]:
+def _looked_into(folder: Path) -> Iterator[str]:
     """Yield the system's word on each thing in a folder, and not on what is below that."""
     with os.scandir(folder) as entries:
-        yield from (_stat(entry.path, entry) for entry in entries)
+        yield from (_told(entry.path, entry.stat(follow_symlinks=False)) for entry in entries)
 
 
-def _below(folder: Path) -> Iterator[tuple[object, ...]]:
-    for above, _, _ in os.walk(folder):
-        yield from _looked_into(Path(above))
+def _told(path: str, stat: os.stat_result) -> str:
+    # Whatever changes the mode or the owner changes st_ctime too, and nobody can set that.
+    return f"{path}\0{stat.st_size} {stat.st_mtime_ns} {stat.st_ctime_ns} {stat.st_ino}"
 
 
-def _folders(root: Root, live: Path) -> Iterator[tuple[object, ...]]:
+def _below(folder: Path) -> Iterator[str]:
+    """Yield the system's word on everything below a folder."""
+    folders = [str(folder)]
+    while folders:
+        with os.scandir(folders.pop()) as entries:
+            for entry in entries:
+                yield _told(entry.path, entry.stat(follow_symlinks=False))
+                if entry.is_dir(follow_symlinks=False):
+                    folders.append(entry.path)
+
+
+def _folders(root: Root, live: Path) -> Iterator[str]:
     """Yield what shows that something came, went or was replaced, in a number that grows with the projects."""
-    names = sorted(path.name for path in root.path.iterdir() if not path.name.startswith((OWNER, FILE)))
-    waiting = sorted(path.name for path in root.incoming.iterdir() if path != root.scratch)
-    yield (*names, str(root.web.readlink()), *waiting)
-    yield from map(_stat, map(str, (root.packages, root.retired)))
+    names = (path.name for path in root.path.iterdir() if not path.name.startswith((OWNER, FILE)))
+    waiting = (path.name for path in root.incoming.iterdir() if path != root.scratch)
+    yield repr((sorted(names), sorted(waiting), root.web.readlink()))
+    yield from (_told(path.name, path.lstat()) for path in (root.packages, root.retired))
     pages = filter(is_folder, (live / name for name in ("simple", "project", "changes")))
     for folder in (root.bin, root.releases, live, *pages):
         yield from sorted(_looked_into(folder))
 
 
-def _every_file(root: Root, live: Path) -> list[tuple[object, ...]]:
+def _every_file(root: Root, live: Path) -> list[str]:
     """List every file, or nothing where they are many."""
     everything = (one for folder in (root.packages, root.retired, live) for one in _below(folder))
     found = list(islice(everything, _EVERY_FILE + 1))
@@ -151,7 +153,8 @@ def keep(root: Root, record: Record) -> None:
 def read(path: Path) -> Record | None:
     """Read the record that a run left in a shared folder; None where there is none, or nobody can tell."""
     try:
-        return Record(**json.loads((path / FILE).read_bytes())) if is_file(path / FILE) else None
+        record = Record(**json.loads((path / FILE).read_bytes())) if is_file(path / FILE) else None
+        return record if record and isinstance(record.said, list) else None
     except (OSError, ValueError, TypeError, RecursionError):
         return None
 

@@ -49,24 +49,26 @@ def _paths(settings: Config) -> Sequence[str]:
     return sorted(filter(None, {*files, settings.first_party}))
 
 
-def publish_all(args: argparse.Namespace) -> tuple[Record, Published]:
-    """Publish, and leave a record of it; raises SystemExit with a sentence for the user where that cannot be done."""
+def publish_all(args: argparse.Namespace) -> str:
+    """Publish, leave a record of it, and return what was done.
+
+    Raises SystemExit with a sentence for the user where that cannot be done.
+    """
     day = last_run.today()
     settings, wanted = read_approved()
-    paths = _paths(settings)
-    inputs = last_run.inputs_digest(args, paths)
+    inputs = last_run.inputs_digest(args, paths := _paths(settings))
     report = judge.open_report(settings)
     report.add(judge.private_names(wanted, settings))
     report.stop()
+    holds = f"{len({pin.name for pin in wanted})} projects, {len({pin.sha256 for pin in wanted})} files"
     with opened(args.root) as root:
         rolled_back.refuse(root, locks_digest(), is_forced=args.force)
         with disk_errors(args.root, "make index"):
             last_run.forget(root)
-            published = _publish(root, wanted, args, settings, report)
-            projects, files = len({pin.name for pin in wanted}), len({pin.sha256 for pin in wanted})
-            due = next_due(root, args.keep)
-            record = Record(day, paths, inputs, published.release, projects, files, report.said, due)
+            done = _publish(root, wanted, args, settings, report)
             # Whether a version has advisories changes without us.
             if not settings.policy.vulnerabilities.is_on:
-                last_run.keep(root, record)
-    return record, published
+                due = next_due(root, args.keep)
+                last_run.keep(root, Record(day, paths, inputs, done.release, holds, report.said, due))
+    state = "published" if done.is_new else "nothing changed, still"
+    return f"{state} {done.release}: {holds} ({done.added} added, {done.retired} retired)"

@@ -14,7 +14,7 @@ import pytest
 from approved import approve, approve_only
 from conftest import Checkout
 from distributions import wheel
-from index_test import tree
+from index_test import refusal, tree
 from publish_test import live, pool, publish
 from signers import make_signer
 
@@ -107,7 +107,7 @@ def test_a_change_of_an_included_file_or_of_a_lock_has_all_work_done(checkout: C
     assert not works(checkout)
     lock = next((checkout.path / "locks").rglob("*.txt"))
     lock.write_text(f"{lock.read_text()}# a comment\n")
-    assert works(checkout)
+    assert "edited by hand" in refusal(checkout)
 
 
 def test_a_change_among_the_in_house_wheels_has_all_work_done(checkout: Checkout) -> None:
