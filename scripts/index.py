@@ -1,57 +1,39 @@
 """locks/ -> $(PYPI_ROOT): publishes exactly what the locks name.
 
-fetch → list → judge → build → check → publish, under the shared folder's lock. Nothing tracked is written, nothing is
-resolved, no code of a package runs. Whatever goes wrong before the last step leaves what is published as it was.
+Nothing tracked is written, nothing is resolved, no code of a package runs. Where neither the checkout nor the shared
+folder changed since the last run, that is all there is to find out (scripts/last_run.py).
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from scripts import judge, rolled_back
-from scripts.build import build
-from scripts.closure_check import Check
-from scripts.config import Config
-from scripts.gather import gather, read_approved
-from scripts.locate import Wanted
-from scripts.origin import locks_digest, origin_of
-from scripts.publish import Made, Published, publish
-from scripts.report import Report
-from scripts.root import Root, opened
-from scripts.stage import stage
-from scripts.terminal import disk_errors, run
+from scripts import last_run
+from scripts.last_run import Record
+from scripts.root import opened
+from scripts.terminal import run
+from scripts.texts import printable_lines
 from scripts.variables import positive, switch
 
 
-def _publish(root: Root, wanted: Wanted, args: argparse.Namespace, settings: Config, report: Report) -> Published:
-    gathered = gather(root, wanted, settings, upstream=args.upstream, timeout=args.fetch_timeout)
-    offer = judge.policy_findings(report, gathered.offer, settings, root, args.upstream)
-    with tempfile.TemporaryDirectory() as folder:
-        site = Path(folder) / "site"
-        build(offer, site)
-        if settings.closure != "off":
-            judge.closure_findings(report, Check(offer, settings), settings, site, gathered.paths)
-        report.close()
-        origin = origin_of(stage(root, args.caddy))
-        made = Made(offer, site, gathered.paths, gathered.moment, wanted, origin)
-        published = publish(root, made, args.keep, args.signing_key)
-    rolled_back.forget(root)
-    return published
+def _unchanged(args: argparse.Namespace) -> Record | None:
+    """Return the last run's record, if a run would do nothing now, and say nothing else."""
+    record = last_run.read(args.root)
+    if record is None:
+        return None
+    with opened(args.root) as root:
+        # Another run may have ended since.
+        record = last_run.read(root.path)
+        return record if record and last_run.still_holds(root, args, record) else None
 
 
-def _report(root: Root, published: Published, wanted: Wanted) -> None:
-    projects = len({pin.name for pin in wanted})
-    files = len({pin.sha256 for pin in wanted})
-    state = "published" if published.is_new else "nothing changed, still"
-    print(
-        f"{root.path}: {state} {published.release}: {projects} projects, {files} files "
-        f"({published.added} added, {published.retired} retired)",
-        file=sys.stderr,
-    )
+def _say(*lines: object) -> None:
+    # A record may quote a package, and whoever can write to the shared folder can write one.
+    for line in lines:
+        print(printable_lines(str(line)), file=sys.stderr)
 
 
 def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -63,23 +45,23 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--signing-key", default="", help="path of ssh-keygen's key that signs the release")
     parser.add_argument("--force", default="", help="1: publish again what was rolled back")
     parser.add_argument("--caddy", required=True, help="the server's binary, staged beside the release")
-    return parser.parse_args(argv)
+    args = parser.parse_args(argv)
+    args.keep = positive("KEEP", args.keep)
+    args.fetch_timeout = positive("FETCH_TIMEOUT", args.fetch_timeout)
+    args.force = switch("FORCE", args.force)
+    return args
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Publish; raises SystemExit with a sentence for the user where that cannot be done."""
     args = _arguments(argv)
-    args.keep = positive("KEEP", args.keep)
-    args.fetch_timeout = positive("FETCH_TIMEOUT", args.fetch_timeout)
-    settings, wanted = read_approved()
-    report = judge.open_report(settings)
-    report.add(judge.private_names(wanted, settings))
-    report.stop()
-    with opened(args.root) as root:
-        rolled_back.refuse(root, locks_digest(), is_forced=switch("FORCE", args.force))
-        with disk_errors(args.root, "make index"):
-            published = _publish(root, wanted, args, settings, report)
-    _report(root, published, wanted)
+    if record := _unchanged(args):
+        done = f"nothing changed, still {record.release}: {record.holds} (0 added, 0 retired)"
+        _say(*record.said, f"{args.root}: {done}")
+        return 0
+    from scripts import whole_run  # takes longer to import than all of the above to run
+
+    _say(f"{args.root}: {whole_run.publish_all(args)}")
     return 0
 
 

@@ -165,6 +165,14 @@ def _prune(root: Root, keep: int) -> None:
         remove(path)
 
 
+def next_due(root: Root, keep: int) -> float:
+    """Return when `_prune` may have something to do again, by the file server's time: within a day."""
+    now = root.now()
+    waiting = (*root.retired.iterdir(), *(release for release in root.all_releases[:-keep] if release != root.live))
+    due = (path.lstat().st_mtime + GRACE for path in waiting)
+    return min((moment for moment in due if moment > now), default=now + GRACE)
+
+
 def _is_same(one: Path, other: Path) -> bool:
     return is_file(other) and filecmp.cmp(one, other, shallow=False)
 

@@ -21,7 +21,7 @@ _ADD = "to fill the gaps, add such lines with the versions that you want, or set
 class Report:
     """Sorts findings into errors, warnings, waived and not checked. levels say how strictly each rule holds.
 
-    outcome is told with the number of errors.
+    outcome is told with the number of errors; said are the lines that were printed.
     """
 
     def __init__(self, levels: Mapping[str, str], exceptions: Sequence[Waiver], *, outcome: str = "") -> None:
@@ -32,6 +32,7 @@ class Report:
         self._lines: dict[str, list[str]] = {"error": [], "warning": [], "not checked": []}
         self._waived = 0
         self._to_add: dict[str, set[str]] = {}
+        self.said: list[str] = []
 
     def add(self, findings: Iterable[Finding]) -> None:
         """Take findings in, none of them of a rule that is off."""
@@ -68,8 +69,11 @@ class Report:
         unused = [f"{one}: matches nothing; remove it" for one in self._exceptions if one not in self._used]
         told = [f"{kind}: {line}" for kind in ("not checked", "warning") for line in sorted(self._lines[kind])]
         waived = [f"{self._waived} waived by {waivers.FILE}"] if self._waived else []
-        for line in (*unused, *told, *waived):
-            print(line, file=sys.stderr)
+        self._say(*unused, *told, *waived)
         self.stop()
-        for line in self._advice():
+        self._say(*self._advice())
+
+    def _say(self, *lines: str) -> None:
+        self.said += lines
+        for line in lines:
             print(line, file=sys.stderr)

@@ -1,0 +1,171 @@
+"""The checkout, $(PYPI_ROOT) -> whether both are as the last run left them, and what it said: then nothing is to do.
+
+Of the checkout every byte that decides counts. Of the shared folder, which is far larger, the system's word does:
+size, times and inode of folders, which show what came, went or was replaced, and of every file where they are few. A
+record is good for one day (UTC), since waivers expire and files become due, and so that all is read again once a day.
+
+Needs few imports: to find that nothing is to do takes less time than to import what would do it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import sys
+from argparse import Namespace
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
+from datetime import UTC, datetime
+from itertools import islice
+from pathlib import Path
+from typing import NamedTuple
+
+from scripts import CODE
+from scripts.digest import sha256_of
+from scripts.owner import FILE as OWNER
+from scripts.root import Root, is_file, is_folder, remove, write_synced
+
+FILE = ".last-run"
+# More would take longer to look at than all the rest of such a run.
+_EVERY_FILE = 20_000
+_OPTIONS = ("keep", "caddy", "signing_key")
+
+
+class Record(NamedTuple):
+    """What a run leaves to the next one.
+
+    paths are the requirement files and the folder of in-house wheels; due is when something old may go, by the file
+    server's time; holds says how much is live, said are the run's other lines. inputs and shared are digests of the
+    checkout and of the shared folder, is_whole whether the latter is of every file.
+    """
+
+    day: str
+    paths: Sequence[str]
+    inputs: str
+    release: str
+    holds: str
+    said: Sequence[str]
+    due: float
+    shared: str = ""
+    is_whole: bool = False
+
+
+def today() -> str:
+    """Return the day in UTC."""
+    return f"{datetime.now(UTC):%Y-%m-%d}"
+
+
+def _digest(parts: Iterable[str]) -> str:
+    return hashlib.sha256("\n".join(parts).encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def _files(path: Path) -> list[Path]:
+    """List a file, or the files below a folder; what Python keeps of its own code does not count."""
+    if not path.is_dir():
+        return [path]
+    return sorted(one for one in path.rglob("*") if not one.is_dir() and one.parent.name != "__pycache__")
+
+
+def _packages() -> list[str]:
+    """List what is installed for this Python, with versions."""
+    folders = [Path(one) for one in sys.path if one]
+    return sorted(path.name for folder in folders for path in folder.glob("*.dist-info"))
+
+
+def inputs_digest(args: Namespace, paths: Sequence[str]) -> str:
+    """Digest of all that decides what is published, the shared folder aside: by content, for each checkout is new."""
+    code = [(str(one.relative_to(CODE)), one) for part in ("scripts", "web", "caddy") for one in _files(CODE / part)]
+    tops = ("packages.yaml", "waivers.yaml", "locks", *paths)
+    own = [(str(one), one) for top in tops for one in _files(Path(top))]
+    named = [(name, Path(name)) for name in (shutil.which(args.caddy) or "", args.signing_key) if name]
+    found = [(name, sha256_of(path) if path.is_file() else None) for name, path in (*code, *own, *named)]
+    options = [(name, str(getattr(args, name))) for name in _OPTIONS]
+    return _digest(map(repr, (sys.version, sys.platform, os.uname().machine, _packages(), options, found)))
+
+
+def _looked_into(folder: Path) -> Iterator[str]:
+    """Yield the system's word on each thing in a folder, and not on what is below that."""
+    with os.scandir(folder) as entries:
+        yield from (_told(entry.path, entry.stat(follow_symlinks=False)) for entry in entries)
+
+
+def _told(path: str, stat: os.stat_result) -> str:
+    # Whatever changes the mode or the owner changes st_ctime too, and nobody can set that.
+    return f"{path}\0{stat.st_size} {stat.st_mtime_ns} {stat.st_ctime_ns} {stat.st_ino}"
+
+
+def _below(folder: Path) -> Iterator[str]:
+    """Yield the system's word on everything below a folder."""
+    folders = [str(folder)]
+    while folders:
+        with os.scandir(folders.pop()) as entries:
+            for entry in entries:
+                yield _told(entry.path, entry.stat(follow_symlinks=False))
+                if entry.is_dir(follow_symlinks=False):
+                    folders.append(entry.path)
+
+
+def _folders(root: Root, live: Path) -> Iterator[str]:
+    """Yield what shows that something came, went or was replaced, in a number that grows with the projects."""
+    names = (path.name for path in root.path.iterdir() if not path.name.startswith((OWNER, FILE)))
+    waiting = (path.name for path in root.incoming.iterdir() if path != root.scratch)
+    yield repr((sorted(names), sorted(waiting), root.web.readlink()))
+    yield from (_told(path.name, path.lstat()) for path in (root.packages, root.retired))
+    pages = filter(is_folder, (live / name for name in ("simple", "project", "changes")))
+    for folder in (root.bin, root.releases, live, *pages):
+        yield from sorted(_looked_into(folder))
+
+
+def _every_file(root: Root, live: Path) -> list[str]:
+    """List every file, or nothing where they are many."""
+    everything = (one for folder in (root.packages, root.retired, live) for one in _below(folder))
+    found = list(islice(everything, _EVERY_FILE + 1))
+    return sorted(found) if len(found) <= _EVERY_FILE else []
+
+
+def _shared_digest(root: Root, live: Path, *, is_whole: bool) -> str:
+    return _digest([*_folders(root, live), *(_every_file(root, live) if is_whole else [])])
+
+
+def forget(root: Root) -> None:
+    """Remove the record, before anything changes."""
+    remove(root.path / FILE)
+
+
+def _completed(root: Root, record: Record) -> Record:
+    live = root.releases / record.release
+    is_whole = bool(_every_file(root, live))
+    return record._replace(is_whole=is_whole, shared=_shared_digest(root, live, is_whole=is_whole))
+
+
+def keep(root: Root, record: Record) -> None:
+    """Leave a record to the next run, of the shared folder as it is; where it cannot be written, that run works."""
+    try:
+        told = _completed(root, record)
+        write_synced(root.path / FILE, json.dumps(told._asdict()).encode())
+    except OSError:
+        with suppress(OSError):
+            remove(root.path / f".{FILE}.new")
+
+
+def read(path: Path) -> Record | None:
+    """Read the record that a run left in a shared folder; None where there is none, or nobody can tell."""
+    try:
+        record = Record(**json.loads((path / FILE).read_bytes())) if is_file(path / FILE) else None
+        return record if record and isinstance(record.said, list) else None
+    except (OSError, ValueError, TypeError, RecursionError):
+        return None
+
+
+def still_holds(root: Root, args: Namespace, record: Record) -> bool:
+    """Whether a run that did all its work now would change nothing, and say the same."""
+    try:
+        live = root.live
+        if live is None or live.name != record.release or record.day != today() or root.now() >= record.due:
+            return False
+        is_same = record.shared == _shared_digest(root, live, is_whole=record.is_whole)
+        return is_same and record.inputs == inputs_digest(args, record.paths)
+    except (OSError, ValueError, TypeError):
+        return False

@@ -1,0 +1,74 @@
+"""locks/ -> $(PYPI_ROOT): all the work of `make index`, when something may have changed.
+
+fetch → list → judge → build → check → publish, under the shared folder's lock. Whatever goes wrong before the last step
+leaves what is published as it was.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from scripts import judge, last_run, rolled_back
+from scripts.build import build
+from scripts.closure_check import Check
+from scripts.config import Config
+from scripts.gather import gather, read_approved
+from scripts.last_run import Record
+from scripts.locate import Wanted
+from scripts.origin import locks_digest, origin_of
+from scripts.publish import Made, Published, publish
+from scripts.release import next_due
+from scripts.report import Report
+from scripts.root import Root, opened
+from scripts.stage import stage
+from scripts.terminal import disk_errors
+
+
+def _publish(root: Root, wanted: Wanted, args: argparse.Namespace, settings: Config, report: Report) -> Published:
+    gathered = gather(root, wanted, settings, upstream=args.upstream, timeout=args.fetch_timeout)
+    offer = judge.policy_findings(report, gathered.offer, settings, root, args.upstream)
+    with tempfile.TemporaryDirectory() as folder:
+        site = Path(folder) / "site"
+        build(offer, site)
+        if settings.closure != "off":
+            judge.closure_findings(report, Check(offer, settings), settings, site, gathered.paths)
+        report.close()
+        origin = origin_of(stage(root, args.caddy))
+        made = Made(offer, site, gathered.paths, gathered.moment, wanted, origin)
+        published = publish(root, made, args.keep, args.signing_key)
+    rolled_back.forget(root)
+    return published
+
+
+def _paths(settings: Config) -> Sequence[str]:
+    """List what packages.yaml names: the requirement files, and the folder of in-house wheels."""
+    files = {file.path for one in settings.sets for file in one.files}
+    return sorted(filter(None, {*files, settings.first_party}))
+
+
+def publish_all(args: argparse.Namespace) -> str:
+    """Publish, leave a record of it, and return what was done.
+
+    Raises SystemExit with a sentence for the user where that cannot be done.
+    """
+    day = last_run.today()
+    settings, wanted = read_approved()
+    inputs = last_run.inputs_digest(args, paths := _paths(settings))
+    report = judge.open_report(settings)
+    report.add(judge.private_names(wanted, settings))
+    report.stop()
+    holds = f"{len({pin.name for pin in wanted})} projects, {len({pin.sha256 for pin in wanted})} files"
+    with opened(args.root) as root:
+        rolled_back.refuse(root, locks_digest(), is_forced=args.force)
+        with disk_errors(args.root, "make index"):
+            last_run.forget(root)
+            done = _publish(root, wanted, args, settings, report)
+            # Whether a version has advisories changes without us.
+            if not settings.policy.vulnerabilities.is_on:
+                due = next_due(root, args.keep)
+                last_run.keep(root, Record(day, paths, inputs, done.release, holds, report.said, due))
+    state = "published" if done.is_new else "nothing changed, still"
+    return f"{state} {done.release}: {holds} ({done.added} added, {done.retired} retired)"
