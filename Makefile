@@ -87,7 +87,7 @@ review: $(TOOLS) ## Say what changed in the locks since BASE, for the comment on
 
 .PHONY: index
 index: $(TOOLS) $(CADDY) ## Publish exactly what the locks name, to PYPI_ROOT
-	@$(RUN).index --root="$$PYPI_ROOT" --upstream="$$UPSTREAM" --keep="$$KEEP" --fetch-timeout="$$FETCH_TIMEOUT" --caddy="$$CADDY" --signing-key="$$SIGNING_KEY" --force="$$FORCE"
+	@$(RUN).index --root="$$PYPI_ROOT" --upstream="$$UPSTREAM" --keep="$$KEEP" --fetch-timeout="$$FETCH_TIMEOUT" --caddy="$$CADDY" --signing-key="$$SIGNING_KEY" --allowed-signers="$$ALLOWED_SIGNERS" --force="$$FORCE"
 
 .PHONY: closure
 closure: $(TOOLS) ## Say which projects clients can install on which targets from the locks alone; publishes nothing

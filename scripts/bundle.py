@@ -1,7 +1,8 @@
 """$(PYPI_ROOT) -> one file: the live release, for an index that no network reaches.
 
-A tar of plain files: the manifest, its signature, and all that the manifest names and the other side lacks, sorted.
-Times and owners in it are the same always, so that equal releases make equal bundles. Needs nothing but Python.
+A tar: the manifest, its signature, and each content that the manifest names and the other side lacks, once, under its
+sha256 and sorted by it. Times and owners in it are always the same, so that equal releases make equal bundles. Needs
+nothing but Python.
 """
 
 from __future__ import annotations
@@ -9,35 +10,40 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-import tarfile
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
+from typing import IO
 
-from scripts import manifest
+from scripts import container, manifest
 from scripts.manifest import BIN, PACKAGES, Manifest, is_right
 from scripts.release import moment_of, read_right
 from scripts.root import Root, is_file, opened_to_read, remove
+from scripts.signature import is_of
 from scripts.terminal import disk_errors, run
 
 
 def _live(root: Root) -> Path:
-    if root.live is None:
+    live = root.live
+    if live is None:
         raise SystemExit(f"{root.web}: nothing is published there; run make index")
-    if not is_file(root.live / manifest.SIGNATURE):
-        raise SystemExit(f"{root.live}: is not signed, and nobody would import it; run make index with SIGNING_KEY")
-    return root.live
+    place = live / manifest.SIGNATURE
+    if not is_file(place) or not is_of("", (live / manifest.FILE).read_bytes(), place.read_bytes()):
+        raise SystemExit(f"{live}: is not signed, and nobody would import it; run make index with SIGNING_KEY")
+    return live
 
 
-def _since(root: Root, since: str) -> set[tuple[str, object]]:
-    """Return what the other side has: path and content of all that is in a release of ours."""
+def _since(root: Root, live: Path, since: str) -> set[str]:
+    """Return what the other side has: sha256 of all that is in a release of ours."""
     if not since:
         return set()
-    release = root.releases / since
-    if release not in root.all_releases:
-        names = ", ".join(one.name for one in root.all_releases)
-        raise SystemExit(f"SINCE: {since} is no release that is kept; there is {names}, or leave SINCE out")
+    release, others = root.releases / since, [one for one in root.all_releases if one != live]
+    if release not in others:
+        fact = "is live here, and there is nothing to bring" if since == live.name else "is no release that is kept"
+        names = ", ".join(one.name for one in others) or "none but what is live"
+        raise SystemExit(f"SINCE: {since} {fact}; name what is live on the other side, if it is kept here ({names})")
     try:
-        return set(manifest.read(release).named().items())
+        return {fact.sha256 for fact in manifest.read(release).named().values()}
     except ValueError as error:
         raise SystemExit(f"{error}; leave SINCE out") from None
 
@@ -49,33 +55,50 @@ def _programs(root: Root, made: Manifest) -> dict[str, Path]:
     return {f"{BIN}{name}": place for name, place in places.items()}
 
 
-def _members(root: Root, live: Path, since: str) -> dict[str, Path]:
-    """Map the name in the bundle to the file, in the order of the bundle."""
-    known = _since(root, since)
+def _blobs(root: Root, live: Path, since: str) -> dict[str, Path]:
+    """Map sha256 to a file, sorted, of what the other side lacks."""
+    known = _since(root, live, since)
     try:
         made, pool = read_right(root, live)
     except ValueError as error:
         raise SystemExit(f"{error}\n{live.name}: is not whole; run make index") from None
     pages = {path: live / path for path in made.pages}
     found = {**pages, **{f"{PACKAGES}{name}": path for name, path in pool.items()}, **_programs(root, made)}
-    lacking = sorted(dict(made.named().items() - known))
-    head = (manifest.FILE, manifest.SIGNATURE)
-    return {**{name: live / name for name in head}, **{name: found[name] for name in lacking}}
+    lacking = {fact.sha256: found[path] for path, fact in made.named().items() if fact.sha256 not in known}
+    return dict(sorted(lacking.items()))
 
 
-def _write(place: Path, members: Mapping[str, Path], seconds: int) -> None:
+def _append(tar: IO[bytes], name: str, path: Path, seconds: int) -> str:
+    # A link that somebody puts there now would have us bring over what it leads to.
+    with os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW), "rb") as content:
+        return container.write(tar, name, content, os.fstat(content.fileno()).st_size, seconds)
+
+
+def _write(place: Path, live: Path, blobs: Mapping[str, Path], seconds: int) -> None:
     temporary = place.with_name(f".{place.name}.new")
     remove(temporary)
-    with temporary.open("xb") as file:
-        with tarfile.open(fileobj=file, mode="w", format=tarfile.PAX_FORMAT) as tar:
-            for name, path in members.items():
-                member = tarfile.TarInfo(name)
-                member.size, member.mtime = path.stat().st_size, seconds
-                with path.open("rb") as content:
-                    tar.addfile(member, content)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(place)
+    try:
+        with temporary.open("xb") as tar:
+            for name in (manifest.FILE, manifest.SIGNATURE):
+                _append(tar, name, live / name, seconds)
+            for sha256, path in blobs.items():
+                if _append(tar, sha256, path, seconds) != sha256:
+                    raise SystemExit(f"{path}: was changed meanwhile; run make index, then make bundle again")
+            container.end(tar)
+            tar.flush()
+            os.fsync(tar.fileno())
+        temporary.replace(place)
+    except BaseException:
+        with suppress(OSError):
+            remove(temporary)
+        raise
+
+
+def _place(given: str, live: Path, since: str) -> Path:
+    place = Path(given or f"{live.name}{f'-since-{since}' if since else ''}.bundle")
+    if not place.parent.is_dir() or place.is_dir():
+        raise SystemExit(f"BUNDLE: {place} cannot be a file, {place.parent} must be a folder; name another")
+    return place
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -85,12 +108,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--bundle", default="", help="the file to write; default: <id>.bundle")
     parser.add_argument("--since", default="", help="a release that the other side has")
     args = parser.parse_args(argv)
-    with opened_to_read(args.root) as root, disk_errors(args.root, "make bundle"):
+    with opened_to_read(args.root) as root:
         live = _live(root)
-        place, members = Path(args.bundle or f"{live.name}.bundle"), _members(root, live, args.since)
-        _write(place, members, int(moment_of(live).timestamp()))
-        size = place.stat().st_size / 1e6
-    print(f"{place}: {live.name}, {len(members)} files, {size:.1f} MB", file=sys.stderr)
+        place, blobs = _place(args.bundle, live, args.since), _blobs(root, live, args.since)
+        with disk_errors(place, "make bundle"):
+            _write(place, live, blobs, int(moment_of(live).timestamp()))
+    only = f", only what {args.since} has not" if args.since else ""
+    print(f"{place}: {live.name}, {place.stat().st_size / 1e6:.1f} MB{only}", file=sys.stderr)
     return 0
 
 

@@ -12,10 +12,11 @@ from pathlib import Path
 from scripts import history, manifest, sbom
 from scripts.build import PRECOMPRESSED_BYTES, validator
 from scripts.list_files import FILE
+from scripts.manifest import ID_FILE
+from scripts.manifest import LINK as LINK_TO_POOL
 from scripts.people import AS_IS
 from scripts.problem import Problem, Rule
-from scripts.release import ID_FILE, POOL
-from scripts.release import LINK as LINK_TO_POOL
+from scripts.release import POOL
 from scripts.root import is_file
 
 _FIXED = {

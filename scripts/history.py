@@ -17,6 +17,7 @@ from packaging.version import Version
 from scripts.distribution import parse_filename
 from scripts.list_files import Record
 from scripts.release import CHANGES
+from scripts.root import is_file
 
 FILE = CHANGES
 MOST_RELEASES = 100
@@ -99,7 +100,8 @@ def write(entries: Sequence[Entry], site: Path) -> None:
 def read(release: Path) -> list[Entry]:
     """Read what a release tells; one that tells nothing, or was damaged, begins a new story."""
     try:
-        return [_read_entry(one) for one in json.loads((release / FILE).read_bytes())]
+        told = json.loads((release / FILE).read_bytes()) if is_file(release / FILE) else []
+        return [_read_entry(one) for one in told]
     except (OSError, ValueError, TypeError, KeyError):
         return []
 

@@ -8,152 +8,156 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-import io
 import os
 import shutil
 import sys
-import tarfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import IO
+from typing import IO, NamedTuple
 
-from scripts import manifest, pool, rolled_back
+from scripts import container, manifest, pool, rolled_back, signature
+from scripts.container import Member
 from scripts.manifest import BIN, PACKAGES, Fact, Manifest, is_right
-from scripts.release import make_live, newest_generation, problems
-from scripts.root import Root, opened
-from scripts.signature import signer
+from scripts.release import make_live, mend, newest_generation, problems
+from scripts.root import Root, is_folder, opened
 from scripts.stage import put
 from scripts.terminal import disk_errors, run
 from scripts.variables import positive, switch
 
-_MOST_BYTES = 2**30  # of a manifest; and of what a tar's own headers may have us read at once
-_CHUNK = 2**20
+_MOST_BYTES = 2**28  # of a manifest
 _AGAIN = "bring the bundle over again"
 
 
-class _Bounded(io.FileIO):
-    """A file of which no more is read at once than there should be reason to, whatever its headers say."""
+class Signed(NamedTuple):
+    """A manifest, its bytes and those of its signature, and who signed it."""
 
-    def read(self, size: int | None = -1, /) -> bytes:
-        """Read up to size bytes; raises TarError where that is no reasonable number."""
-        if size is None or not 0 <= size <= _MOST_BYTES:
-            raise tarfile.ReadError(f"a header speaks of {size} bytes; {_AGAIN}")
-        return super().read(size) or b""
-
-
-@contextmanager
-def _opened_bundle(path: Path) -> Iterator[tarfile.TarFile]:
-    try:
-        with _Bounded(path) as file, tarfile.open(fileobj=file, mode="r:") as tar:
-            yield tar
-    except (tarfile.TarError, ValueError, EOFError, OverflowError) as error:
-        raise SystemExit(f"{path}: nothing is imported: {error}") from None
+    made: Manifest
+    data: bytes
+    signature: bytes
+    who: str
 
 
-def _content(tar: tarfile.TarFile, member: tarfile.TarInfo) -> IO[bytes]:
-    content = tar.extractfile(member) if member.isreg() else None
-    if content is None:
-        raise ValueError(f"{member.name} is no plain file; {_AGAIN}")
-    return content
-
-
-def _head(tar: tarfile.TarFile, name: str) -> bytes:
+def _head(tar: IO[bytes], name: str, most: int) -> bytes:
     """Read one of the two files that a bundle begins with."""
-    member = tar.next()
-    if member is None or member.name != name or member.size > _MOST_BYTES:
+    member = container.next_member(tar)
+    if member is None or member.name != name or member.size > most:
         raise ValueError(f"does not have {name} in its place; {_AGAIN}")
-    return _content(tar, member).read()
+    return b"".join(container.chunks(tar, member))
 
 
-def _members(tar: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
-    while member := tar.next():
-        yield member
+def _signed(tar: IO[bytes], allowed: Path) -> Signed:
+    data = _head(tar, manifest.FILE, _MOST_BYTES)
+    signed = _head(tar, manifest.SIGNATURE, signature.MOST_BYTES)
+    who = signature.signer(data, signed, allowed)
+    return Signed(manifest.parse(data), data, signed, who)
 
 
-def _save(tar: tarfile.TarFile, member: tarfile.TarInfo, fact: Fact, place: Path) -> None:
-    """Write one file of a bundle; raises ValueError where it is not what the manifest lists."""
-    place.parent.mkdir(parents=True, exist_ok=True)
-    digest, content = hashlib.sha256(), _content(tar, member)
+def _save(tar: IO[bytes], member: Member, place: Path) -> str:
+    """Write one content to a file, synced; returns its sha256."""
+    digest = hashlib.sha256()
     with place.open("xb") as file:
-        while chunk := content.read(_CHUNK):
+        for chunk in container.chunks(tar, member):
             digest.update(chunk)
             file.write(chunk)
         file.flush()
         os.fsync(file.fileno())
-    if (digest.hexdigest(), member.size) != fact:
-        raise ValueError(f"{member.name} is not what the manifest lists; {_AGAIN}")
+    return digest.hexdigest()
 
 
-def _unpack(tar: tarfile.TarFile, made: Manifest, folder: Path) -> set[str]:
-    """Write what a bundle holds to a folder; returns the paths."""
-    named, arrived = made.named(), set[str]()
-    for member in _members(tar):
-        if member.name not in named or member.name in arrived:
-            raise ValueError(f"{member.name} is not in the manifest, or comes twice; {_AGAIN}")
-        if member.size != named[member.name].size:
-            raise ValueError(f"{member.name} is not what the manifest lists; {_AGAIN}")
-        _save(tar, member, named[member.name], folder / member.name)
-        arrived.add(member.name)
-    return arrived
+def _unpack(tar: IO[bytes], made: Manifest, folder: Path) -> None:
+    """Write what a bundle holds to a folder, each content under its sha256, which is its name in the bundle."""
+    paths = {fact.sha256: path for path, fact in made.named().items()}
+    sizes = {fact.sha256: fact.size for fact in made.named().values()}
+    while member := container.next_member(tar):
+        if member.name not in sizes:
+            raise ValueError(f"{member.name} is not in the manifest; {_AGAIN}")
+        if (folder / member.name).exists():
+            raise ValueError(f"{paths[member.name]} comes twice; {_AGAIN}")
+        if member.size != sizes[member.name] or _save(tar, member, folder / member.name) != member.name:
+            raise ValueError(f"{paths[member.name]} is not what the manifest lists; {_AGAIN}")
 
 
 def _held(root: Root, path: str, fact: Fact) -> Path | None:
-    """Find what a bundle leaves out, since this side has it."""
+    """Find what this side has already."""
     if path.startswith(PACKAGES):
         return pool.find(root, path.removeprefix(PACKAGES), fact)
     above = [root.path] if path.startswith(BIN) else reversed(root.all_releases)
     return next((place for folder in above if is_right(place := folder / path, fact)), None)
 
 
-def _complete(root: Root, made: Manifest, folder: Path, arrived: Iterable[str]) -> dict[str, Path]:
+def _places(root: Root, made: Manifest, folder: Path) -> dict[str, Path]:
     """Return where each file of a release is; raises ValueError with the names of those that are nowhere."""
-    lacking = {path: fact for path, fact in made.named().items() if path not in arrived}
-    held = {path: place for path, fact in lacking.items() if (place := _held(root, path, fact))}
-    if lost := sorted(lacking.keys() - held.keys()):
+    named = made.named()
+    held = {path: _held(root, path, fact) for path, fact in named.items()}
+    arrived = {path: folder / fact.sha256 for path, fact in named.items() if (folder / fact.sha256).exists()}
+    # What is in its place already stays there.
+    found = arrived | {path: place for path, place in held.items() if place}
+    if lost := sorted(named.keys() - found.keys()):
         few = f"{', '.join(lost[:5])}{f' and {len(lost) - 5} more' if len(lost) > 5 else ''}"
-        raise ValueError(f"lacks {few}, which is not held here; have it made without SINCE, or SINCE what is live here")
-    return held | {path: folder / path for path in arrived}
+        since = f"SINCE={root.live.name}" if root.live else "no SINCE, since nothing is published here"
+        raise ValueError(f"lacks {few}; have it made with {since}")
+    return found
 
 
 def _check_generation(root: Root, made: Manifest, *, is_forced: bool) -> None:
     newest = newest_generation(root)
-    if made.generation <= newest and not is_forced:
-        fact = f"{made.release} is of generation {made.generation}, and {newest} was published here"
-        raise ValueError(f"{fact}; FORCE=1 takes an older one")
+    if made.generation > newest or is_forced or (root.live and root.live.name == made.release):
+        return
+    fact = f"{made.release} is of generation {made.generation}, and {newest} was published here"
+    if root.releases / made.release in root.all_releases:
+        raise ValueError(f"{fact}; make rollback TO={made.release} goes back to it")
+    raise ValueError(f"{fact}; FORCE=1 takes an older one")
 
 
-def _site(root: Root, made: Manifest, places: Mapping[str, Path], folder: Path) -> Path:
-    """Return the folder with the release's pages: a site, or the release itself where it is here already."""
-    release = root.releases / made.release
-    if release.exists():
-        if wrong := next(problems(release, made), None):
-            raise ValueError(f"{release / wrong[0]} is there already, and {wrong[1]}; remove {release}")
-        return release
-    for path in made.pages:
-        if places[path] != folder / path:
-            (folder / path).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(places[path], folder / path)
+def _site(signed: Signed, places: Mapping[str, Path], folder: Path) -> Path:
+    """Lay the release's pages out in a folder, with manifest and signature."""
+    for path in signed.made.pages:
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(places[path], folder / path)
+    for name, data in ((manifest.FILE, signed.data), (manifest.SIGNATURE, signed.signature)):
+        (folder / name).write_bytes(data)
     return folder
 
 
-def _take_in(root: Root, tar: tarfile.TarFile, allowed: Path, keep: int, *, is_forced: bool) -> str:
-    data, signature = _head(tar, manifest.FILE), _head(tar, manifest.SIGNATURE)
-    who = signer(data, signature, allowed)
-    made = manifest.parse(data)
-    if root.live and root.live.name == made.release and (root.live / manifest.FILE).read_bytes() == data:
-        return f"{root.path}: nothing changed, still {made.release}"
+def _is_whole(release: Path, signed: Signed) -> bool:
+    heads = {manifest.FILE: signed.data, manifest.SIGNATURE: signed.signature}
+    is_same = all(is_right(release / name, manifest.fact_of(data)) for name, data in heads.items())
+    return is_same and next(problems(release, signed.made), None) is None
+
+
+def _ready(root: Root, signed: Signed, site: Path) -> Path:
+    """Return the folder of the release's pages: the release itself if it is here already, mended where it has to be."""
+    release = root.releases / signed.made.release
+    if not is_folder(release):
+        pool.make_way(root, release)
+        return site
+    return release if _is_whole(release, signed) else mend(root, signed.made, site)
+
+
+def _sources(made: Manifest, places: Mapping[str, Path]) -> dict[str, Path | bytes]:
+    """Return where the files of the pool are; sidecars may be the same for several, so that their bytes are taken."""
+    sources: dict[str, Path | bytes] = {name: places[f"{PACKAGES}{name}"] for name in made.pool}
+    for name, place in sources.items():
+        if name.endswith(".metadata") and isinstance(place, Path):
+            sources[name] = place.read_bytes()
+    return sources
+
+
+def _take_in(root: Root, tar: IO[bytes], allowed: Path, keep: int, *, is_forced: bool) -> str:
+    signed = _signed(tar, allowed)
+    made = signed.made
     _check_generation(root, made, is_forced=is_forced)
     folder = root.scratch / "bundle"
     folder.mkdir()
-    places = _complete(root, made, folder, _unpack(tar, made, folder))
-    for name, head in ((manifest.FILE, data), (manifest.SIGNATURE, signature)):
-        (folder / name).write_bytes(head)
-    site = _site(root, made, places, folder)
+    _unpack(tar, made, folder)
+    places = _places(root, made, folder)
+    was_live = root.live and root.live.name == made.release and _is_whole(root.live, signed)
+    site = _ready(root, signed, _site(signed, places, root.scratch / "site"))
+    counts = make_live(root, made, site, _sources(made, places), keep)
     put(root, {name: places[f"{BIN}{name}"] for name in made.programs})
-    counts = make_live(root, made, site, {name: places[f"{PACKAGES}{name}"] for name in made.pool}, keep)
     rolled_back.forget(root)
-    told = f"imported {made.release}, generation {made.generation}, signed by {who}"
+    state = "nothing changed, still" if was_live and not any(counts) else "imported"
+    told = f"{state} {made.release}, generation {made.generation}, signed by {signed.who}"
     holds = f"{made.projects} projects, {len(made.distributions)} files"
     return f"{root.path}: {told}: {holds} ({counts.added} added, {counts.retired} retired)"
 
@@ -168,13 +172,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--force", default="", help="1: import an older release than was published here")
     args = parser.parse_args(argv)
     keep, is_forced = positive("KEEP", args.keep), switch("FORCE", args.force)
-    bundle = Path(args.bundle)
-    if not bundle.is_file():
-        raise SystemExit(f"BUNDLE: {args.bundle or 'nothing'} is no file; name the one that make bundle wrote")
+    if not args.bundle or not Path(args.bundle).is_file():
+        fact = f"{args.bundle} is no file" if args.bundle else "is not set"
+        raise SystemExit(f"BUNDLE: {fact}; name the file that make bundle wrote")
     if not args.allowed_signers.is_file():
         raise SystemExit(f"ALLOWED_SIGNERS: {args.allowed_signers} is no file; say in it who signs, see ssh-keygen(1)")
-    with opened(args.root) as root, disk_errors(args.root, "make import"), _opened_bundle(bundle) as tar:
-        said = _take_in(root, tar, args.allowed_signers, keep, is_forced=is_forced)
+    with opened(args.root) as root, disk_errors(args.root, "make import"), Path(args.bundle).open("rb") as tar:
+        try:
+            said = _take_in(root, tar, args.allowed_signers, keep, is_forced=is_forced)
+        except ValueError as error:
+            raise SystemExit(f"{args.bundle}: nothing is imported: {error}") from None
     print(said, file=sys.stderr)
     return 0
 

@@ -16,7 +16,7 @@ from scripts.last_run import Record
 from scripts.root import opened
 from scripts.terminal import run
 from scripts.texts import printable_lines
-from scripts.variables import positive, switch
+from scripts.variables import positive, signers, switch
 
 
 def _unchanged(args: argparse.Namespace) -> Record | None:
@@ -43,12 +43,14 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--keep", default="5", help="how many releases stay")
     parser.add_argument("--fetch-timeout", default="3600", help="seconds that all downloads may take")
     parser.add_argument("--signing-key", default="", help="path of ssh-keygen's key that signs the release")
+    parser.add_argument("--allowed-signers", default="", help="who may sign, if it is there: ssh-keygen(1)")
     parser.add_argument("--force", default="", help="1: publish again what was rolled back")
     parser.add_argument("--caddy", required=True, help="the server's binary, staged beside the release")
     args = parser.parse_args(argv)
     args.keep = positive("KEEP", args.keep)
     args.fetch_timeout = positive("FETCH_TIMEOUT", args.fetch_timeout)
     args.force = switch("FORCE", args.force)
+    args.allowed_signers = signers(args.allowed_signers)
     return args
 
 

@@ -30,7 +30,7 @@ from scripts.root import Root, is_file, is_folder, remove, write_synced
 FILE = ".last-run"
 # More would take longer to look at than all the rest of such a run.
 _EVERY_FILE = 20_000
-_OPTIONS = ("keep", "caddy", "signing_key")
+_OPTIONS = ("keep", "caddy", "signing_key", "allowed_signers")
 
 
 class Record(NamedTuple):
@@ -79,7 +79,8 @@ def inputs_digest(args: Namespace, paths: Sequence[str]) -> str:
     code = [(str(one.relative_to(CODE)), one) for part in ("scripts", "web", "caddy") for one in _files(CODE / part)]
     tops = ("packages.yaml", "waivers.yaml", "locks", *paths)
     own = [(str(one), one) for top in tops for one in _files(Path(top))]
-    named = [(name, Path(name)) for name in (shutil.which(args.caddy) or "", args.signing_key) if name]
+    keys = (args.signing_key, args.allowed_signers)
+    named = [(str(name), Path(name)) for name in (shutil.which(args.caddy) or "", *keys) if name]
     found = [(name, sha256_of(path) if path.is_file() else None) for name, path in (*code, *own, *named)]
     options = [(name, str(getattr(args, name))) for name in _OPTIONS]
     return _digest(map(repr, (sys.version, sys.platform, os.uname().machine, _packages(), options, found)))

@@ -14,7 +14,7 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
 from scripts.digest import sha256_of
@@ -23,6 +23,10 @@ from scripts.root import is_file, release_time
 FILE = "manifest.jsonl"
 SIGNATURE = f"{FILE}.sig"
 PACKAGES, BIN = "packages/", "bin/"
+ID_FILE, LINK = "release.txt", "packages"
+# What is in a release's folder beside the pages that its manifest lists.
+OWN = frozenset({ID_FILE, LINK, FILE, SIGNATURE})
+PROGRAMS = frozenset({"caddy", "caddy-server", "Caddyfile"})
 _SHA256 = re.compile("[0-9a-f]{64}")
 _MOST_BYTES = 2**30
 
@@ -92,8 +96,8 @@ def is_right(path: Path, fact: Fact) -> bool:
 def _is_plain(path: str) -> bool:
     """Whether a path leads down, from part to part, and to one place only."""
     parts = path.split("/")
-    is_deep_enough = len(parts) == 2 if parts[0] == "packages" else parts[0] != "bin"
-    return path.isprintable() and not {"", ".", ".."} & set(parts) and is_deep_enough
+    is_in_its_place = len(parts) == 2 if parts[0] == "packages" else path not in OWN and parts[0] != "bin"
+    return path.isprintable() and is_in_its_place and all(0 < len(part) < 256 and part[0] != "." for part in parts)
 
 
 def _text(value: object) -> str:
@@ -103,7 +107,7 @@ def _text(value: object) -> str:
 
 
 def _count(value: object) -> int:
-    if type(value) is not int or value < 0:
+    if type(value) is not int or not 0 <= value < 2**53:
         raise ValueError(f"{value!r} is no count")
     return value
 
@@ -135,7 +139,7 @@ def _head(told: dict[str, Any], files: Mapping[str, Fact]) -> Manifest:
         _sha256(told["locks"]),
         {_text(name): _text(version) for name, version in told["tools"].items()},
         _count(told["projects"]),
-        {name: _fact(fact) for name, fact in told["programs"].items() if _path(name) and "/" not in name},
+        {name: _fact(fact) for name, fact in told["programs"].items()},
         files,
     )
 
@@ -147,7 +151,12 @@ def parse(data: bytes) -> Manifest:
         files = {_path(line["path"]): _fact(line) for line in lines}
         if len(files) != len(lines):
             raise ValueError("it names a path twice")
-        return _head(head, files)
+        if both := files.keys() & {str(above) for path in files for above in PurePosixPath(path).parents}:
+            raise ValueError(f"{min(both)} is a file, and a folder")
+        made = _head(head, files)
+        if strange := made.programs.keys() - PROGRAMS:
+            raise ValueError(f"{min(strange)!r} is no program of ours")
+        return made
     except (ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
         raise ValueError(f"is no manifest that make index wrote: {error}") from None
 
@@ -168,8 +177,11 @@ def read(release: Path) -> Manifest:
 
 def generation_of(release: Path) -> int:
     """Return a release's generation; 0 where nothing tells it."""
+    if not is_file(release / FILE):
+        return 0
     try:
         with (release / FILE).open(encoding="ascii") as file:
-            return _count(json.loads(file.readline(2**20))["generation"])
+            head = json.loads(file.readline(2**20))
+            return _count(head["generation"]) if head["release"] == release.name else 0
     except (OSError, ValueError, TypeError, LookupError, RecursionError):
         return 0

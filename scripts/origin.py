@@ -12,6 +12,7 @@ from scripts import locks, revision
 from scripts.digest import sha256_of
 from scripts.manifest import Fact
 
+_INPUTS = ("locks", "packages.yaml", "requirements.in", "waivers.yaml")
 _TOOLS = ("dumb-pypi", "packaging", "pip", "pip-tools")
 
 
@@ -33,4 +34,4 @@ def locks_digest() -> str:
 def origin_of(programs: Mapping[str, Fact]) -> Origin:
     """Return what the checkout in the current folder makes a release of."""
     tools = {"python": platform.python_version(), **{name: version(name) for name in _TOOLS}}
-    return Origin(revision.head(), locks_digest(), tools, programs)
+    return Origin(revision.head(*_INPUTS), locks_digest(), tools, programs)

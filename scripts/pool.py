@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -21,19 +21,23 @@ from scripts.root import Root, is_file, is_silly, write_whole
 Sources = Mapping[str, Path | bytes]
 
 
-def fill(root: Root, sources: Sources) -> int:
-    """Put files into the pool; returns how many are new there, sidecars aside."""
-    added = [name for name in sorted(sources) if _add(root, root.packages / name, sources[name])]
+def fill(root: Root, sources: Sources, gave_way: list[tuple[Path, Path]]) -> int:
+    """Put files into the pool; returns how many are new there, sidecars aside.
+
+    What had to make way is added to gave_way: where it stood, and where it is now.
+    """
+    added = [name for name in sorted(sources) if _add(root, root.packages / name, sources[name], gave_way)]
     # A file that was fetched is on the disk since then.
     sync_all(root.packages / name for name in added if isinstance(sources[name], bytes))
     return sum(not name.endswith(".metadata") for name in added)
 
 
-def _add(root: Root, place: Path, source: Path | bytes) -> bool:
+def _add(root: Root, place: Path, source: Path | bytes, gave_way: list[tuple[Path, Path]]) -> bool:
     is_there = is_file(place) and place.read_bytes() == source if isinstance(source, bytes) else source == place
     if is_there:
         return False
-    make_way(root, place)
+    if moved := make_way(root, place):
+        gave_way.append((place, moved))
     if isinstance(source, bytes):
         # A half-written one, which a machine that fails now may leave, is found by the next run or `check`.
         write_whole(place, source)
@@ -42,10 +46,21 @@ def _add(root: Root, place: Path, source: Path | bytes) -> bool:
     return True
 
 
-def make_way(root: Root, place: Path) -> None:
-    """Move what stands in the way of a file, since it is not what the lock approves."""
-    if _is_taken(place):
-        _move_to_retired(place, _beside(root.retired / place.name))
+def make_way(root: Root, place: Path) -> Path | None:
+    """Move what stands in the way of a file, since it is not what the lock approves; returns where it is then."""
+    if not _is_taken(place):
+        return None
+    moved = _beside(root.retired / place.name)
+    _move_to_retired(place, moved)
+    return moved
+
+
+def put_back(root: Root, gave_way: Iterable[tuple[Path, Path]]) -> None:
+    """Undo what a run did that ended before its switch: pages that are live still may name what made way."""
+    for place, moved in gave_way:
+        with suppress(OSError):
+            make_way(root, place)
+            moved.rename(place)
 
 
 def keep_a_day(root: Root, place: Path) -> None:

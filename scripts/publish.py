@@ -13,20 +13,21 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import NamedTuple
 
-from scripts import conformance, history, manifest, signature
+from scripts import conformance, history, manifest, rolled_back
 from scripts.build import seal
 from scripts.conformance_facts import Approved
 from scripts.facts import time_text
 from scripts.history import Entry
 from scripts.list_files import records
 from scripts.locate import Wanted
-from scripts.manifest import PACKAGES, Fact, Manifest, fact_of
+from scripts.manifest import OWN, PACKAGES, Fact, Manifest, fact_of
 from scripts.offer import Offer
 from scripts.origin import Origin
 from scripts.people import write_release_pages
 from scripts.pool import Sources, make_way
-from scripts.release import OWN, is_damaged, make_live, moment_of, newest_generation, paths, problems
-from scripts.root import RELEASE_TIME, Root, is_file, write_synced
+from scripts.release import is_damaged, make_live, moment_of, newest_generation, paths, problems
+from scripts.root import RELEASE_TIME, Root, is_file
+from scripts.signature import is_of, sign, verified
 from scripts.terminal import Progress
 
 # Of the pages, those that tell which release they are in.
@@ -66,20 +67,26 @@ class Made(NamedTuple):
         return found
 
 
-def publish(root: Root, made: Made, keep: int, key: str = "") -> Published:
-    """Make a site the live release; keep is the number of releases kept, key the path of a signing key.
+class Signing(NamedTuple):
+    """The path of the key that signs, or "", and the file that says whose signatures count, if it is there."""
 
-    Raises SystemExit where the site breaks a rule or cannot be signed, OSError where the shared folder cannot be
-    written; what was live then still is.
+    key: str = ""
+    allowed: Path = Path()
+
+
+def publish(root: Root, made: Made, keep: int, signing: Signing, *, is_forced: bool = False) -> Published:
+    """Make a site the live release; keep is the number of releases kept.
+
+    Raises SystemExit where the site breaks a rule, cannot be signed or was rolled back, unless it is forced; OSError
+    where the shared folder cannot be written. What was live then still is.
     """
     live, content = root.live, _content_digest(made.site)
-    told = _unchanged(live, made, content) if live else None
+    rolled_back.refuse(root, content=content, is_forced=is_forced)
+    told = _unchanged(live, made, content, signing.key) if live else None
     is_new = told is None
     if told is None:
         told = _next(root, made, content)
-        _sign(made.site, key, live)
-    elif live:
-        _sign(live, key, live)
+        _sign(made.site, signing, live)
     counts = make_live(root, told, live if live and not is_new else made.site, made.sources, keep)
     if is_new and live and live.name.endswith(f"-{content}") and is_damaged(live):
         make_way(root, live)  # nobody can go back to it
@@ -121,8 +128,11 @@ def _files(made: Made) -> dict[str, Fact]:
     return files
 
 
-def _unchanged(live: Path, made: Made, content: str) -> Manifest | None:
-    """Return the live release's manifest, if that release is, byte for byte, what would be published now."""
+def _unchanged(live: Path, made: Made, content: str, key: str) -> Manifest | None:
+    """Return the live release's manifest, if that release is, byte for byte, what would be published and signed now.
+
+    Nothing is signed afterwards: who can write to the shared folder could have put anything into the manifest.
+    """
     told = history.read(live)
     if not live.name.endswith(f"-{content}") or not told or told[0].release != live.name:
         return None
@@ -131,18 +141,30 @@ def _unchanged(live: Path, made: Made, content: str) -> Manifest | None:
         found = manifest.read(live)
     except ValueError:
         return None
-    is_same = found.files == _files(made) and found.programs == made.origin.programs
+    is_same = found.files == _files(made) and found.programs == made.origin.programs and _is_signed(live, key)
     return found if is_same and next(problems(live, found), None) is None else None
 
 
-def _sign(folder: Path, key: str, live: Path | None) -> None:
-    """Put a signature beside a manifest, unless one of this key is there."""
-    data, place = (folder / manifest.FILE).read_bytes(), folder / manifest.SIGNATURE
-    if not key:
-        if folder != live and live and is_file(live / manifest.SIGNATURE):
-            print(f"{manifest.FILE}: is not signed, as the release before it was; set SIGNING_KEY", file=sys.stderr)
-    elif not is_file(place) or not signature.is_of(key, data, place.read_bytes()):
-        write_synced(place, signature.sign(data, key))
+def _is_signed(live: Path, key: str) -> bool:
+    """Whether a release has the signature of a key; without a key it need not have any."""
+    place = live / manifest.SIGNATURE
+    return not key or (is_file(place) and is_of(key, (live / manifest.FILE).read_bytes(), place.read_bytes()))
+
+
+def _sign(site: Path, signing: Signing, live: Path | None) -> None:
+    """Sign a manifest; raises SystemExit where nobody who has to believe it would."""
+    if signing.key:
+        data = (site / manifest.FILE).read_bytes()
+        (site / manifest.SIGNATURE).write_bytes(sign(data, signing.key))
+        try:
+            verified(site, signing.allowed)
+        except ValueError as error:
+            fact = str(error).removeprefix(f"{site / manifest.FILE}: ")
+            raise SystemExit(f"SIGNING_KEY: {signing.key}: what it signs {fact}; name another key") from None
+    elif signing.allowed.is_file():
+        raise SystemExit(f"SIGNING_KEY: is not set, and {signing.allowed} says who signs; set it, or ALLOWED_SIGNERS=")
+    elif live and is_file(live / manifest.SIGNATURE):
+        print(f"{manifest.FILE}: is not signed, as the release before it was; set SIGNING_KEY", file=sys.stderr)
 
 
 def _entry(name: str, made: Made, live: Path | None) -> Entry:

@@ -20,16 +20,15 @@ from typing import NamedTuple
 
 from scripts import manifest, pool
 from scripts.durable import sync_all
-from scripts.manifest import Fact, Manifest, is_right
+from scripts.manifest import ID_FILE, LINK, OWN, Fact, Manifest, is_right
 from scripts.pool import Sources
 from scripts.root import Root, is_file, is_folder, is_silly, release_time, remove, sync_folder, write_synced
 
-ID_FILE, CHANGES = "release.txt", "changes.json"
-LINK = "packages"
+CHANGES = "changes.json"
 # From a release's folder. A page, below simple/<project>/ in `web`, reads ../../packages/<file>.
 POOL = "../../packages"
-# What is in a release's folder beside the pages that its manifest lists.
-OWN = frozenset({ID_FILE, LINK, manifest.FILE, manifest.SIGNATURE})
+# The highest generation that was ever live here; releases come and go.
+GENERATION = ".generation"
 # Somebody may still be reading what stopped being live; NFS v3 answers a reader of a deleted file with ESTALE.
 GRACE = 24 * 60 * 60.0  # seconds
 
@@ -79,14 +78,20 @@ def make_live(root: Root, made: Manifest, site: Path, sources: Sources, keep: in
     where the shared folder cannot be written or reads back wrong; what was live then still is.
     """
     root.refuse_if_taken()
-    added = pool.fill(root, sources)
-    sync_folder(root.packages)
-    release = root.releases / made.release
-    if site != release:
-        _write(root, made, site)
-    if root.live != release:
-        pool.check(root, made)
-        _switch(root, release)
+    gave_way: list[tuple[Path, Path]] = []
+    try:
+        added = pool.fill(root, sources, gave_way)
+        sync_folder(root.packages)
+        release = root.releases / made.release
+        if site != release:
+            _write(root, made, site)
+        if root.live != release:
+            pool.check(root, made)
+            _raise_generation(root, made.generation)
+            _switch(root, release)
+    except BaseException:
+        pool.put_back(root, gave_way)
+        raise
     retired = pool.retire(root, made)
     _prune(root, keep)
     return Counts(added, retired)
@@ -160,7 +165,8 @@ def _prune(root: Root, keep: int) -> None:
         is_back = is_file(path) and _is_same(path, root.packages / path.name)
         if is_back or not pool.is_needed(path, needed):
             remove(path)
-    leftovers = root.releases.glob(".2*"), root.bin.glob(".*.new"), root.incoming.iterdir(), [root.path / ".web.new"]
+    waited = (path for path in root.incoming.iterdir() if path != root.scratch)
+    leftovers = root.releases.glob(".2*"), root.bin.glob(".*.new"), waited, root.path.glob(".*.new")
     for path in itertools.chain.from_iterable(leftovers):
         remove(path)
 
@@ -202,8 +208,44 @@ def read_right(root: Root, release: Path) -> tuple[Manifest, Mapping[str, Path]]
 
 
 def newest_generation(root: Root) -> int:
-    """Return the highest generation of the kept releases; 0 where there is none."""
-    return max(map(manifest.generation_of, root.all_releases), default=0)
+    """Return the highest generation that was live here, or as far as the kept releases tell; 0 where there is none."""
+    path = root.path / GENERATION
+    try:
+        highest = int(path.read_text(encoding="ascii")) if is_file(path) and path.stat().st_size < 20 else 0
+    except ValueError:
+        highest = 0
+    return highest or max(map(manifest.generation_of, root.all_releases), default=0)
+
+
+def _raise_generation(root: Root, generation: int) -> None:
+    if generation > newest_generation(root) or not is_file(root.path / GENERATION):
+        write_synced(root.path / GENERATION, f"{max(generation, newest_generation(root))}\n".encode())
+
+
+def content_of(release: str) -> str:
+    """Return the digest of a release's content, which is the end of its id."""
+    return release.rpartition("-")[2]
+
+
+def mend(root: Root, made: Manifest, site: Path) -> Path:
+    """Make a release that is here what its manifest says, page by page, from a whole one; returns its folder."""
+    release = root.releases / made.release
+    wrong = [path for path, _ in problems(release, made)]
+    for path in (path for path in wrong if path not in made.pages and path not in OWN):
+        pool.make_way(root, release / path)
+    for path in (path for path in wrong if path in made.pages):
+        (release / path).parent.mkdir(parents=True, exist_ok=True)
+        if is_folder(release / path):
+            pool.make_way(root, release / path)
+        write_synced(release / path, (site / path).read_bytes())
+    for name in (manifest.FILE, manifest.SIGNATURE):
+        if not is_right(release / name, manifest.fact_of(site / name)):
+            write_synced(release / name, (site / name).read_bytes())
+    write_synced(release / ID_FILE, f"{made.release}\n".encode())
+    if LINK in wrong:
+        pool.make_way(root, release / LINK)
+        (release / LINK).symlink_to(POOL)
+    return release
 
 
 def moment_of(release: Path) -> datetime:

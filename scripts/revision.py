@@ -108,13 +108,17 @@ def read(base: str, *paths: str) -> Revision:
     return Revision(commit, dict(zip(found, _contents(list(found.values())), strict=True)))
 
 
-def head() -> str:
-    """Return HEAD's id, with `-dirty` behind it where files differ from it; "" where git knows no commit."""
+def head(*inputs: str) -> str:
+    """Return HEAD's id, with `-dirty` behind it where files differ from it; "" where git knows no commit.
+
+    Files that git does not know count among the inputs only.
+    """
     try:
         commit = _commit("HEAD")
     except SystemExit:  # there is no git, and need not be
         return ""
-    return f"{commit}-dirty" if commit and _run("status", "--porcelain") else commit
+    is_dirty = _run("status", "--porcelain", "--untracked-files=no") or _run("status", "--porcelain", "--", *inputs)
+    return f"{commit}-dirty" if commit and is_dirty else commit
 
 
 def head_moment(*paths: str) -> datetime:

@@ -14,18 +14,18 @@ from pathlib import Path
 
 from scripts import manifest, rolled_back
 from scripts.manifest import Fact, Manifest
-from scripts.release import CHANGES, make_live, read_right
+from scripts.release import CHANGES, content_of, make_live, read_right
 from scripts.rolled_back import ANY_LOCKS, Note
-from scripts.root import Root, opened
+from scripts.root import Root, is_file, opened
 from scripts.signature import verified
 from scripts.terminal import disk_errors, run
-from scripts.variables import positive
+from scripts.variables import positive, signers
 
 
 def _before(live: Path) -> list[str]:
     """List what was live before, the last first, as what is live tells it: what was taken back is not there."""
     try:
-        told = json.loads((live / CHANGES).read_bytes())
+        told = json.loads((live / CHANGES).read_bytes()) if is_file(live / CHANGES) else []
         return [str(one["release"]) for one in told[1:]]
     except (OSError, ValueError, TypeError, LookupError):
         return []
@@ -41,8 +41,8 @@ def _target(root: Root, live: Path, to: str) -> Path:
     else:
         fact = f"{root.web}: nothing is kept that was live before {live.name}"
     if not found:
-        names = ", ".join(release.name for release in others) or "no other"
-        raise SystemExit(f"{fact}; there is {names} (make releases)")
+        names = ", ".join(release.name for release in others)
+        raise SystemExit(f"{fact}; {f'name one of {names} with TO' if names else 'there is no other'}")
     return found[0]
 
 
@@ -80,10 +80,12 @@ def _told(release: Path) -> Manifest | None:
 
 
 def _note(root: Root, live: Path, target: Manifest) -> Note:
-    """Return what is to be remembered: of several steps back, all that was taken back."""
-    told, before = _told(live), rolled_back.read(root)
-    locks = {told.locks if told else ANY_LOCKS, *(before.locks if before else ())} - {target.locks}
-    return Note(live.name, sorted(locks))
+    """Return what is to be remembered: of several steps back, all that was taken back, but for what is wanted now."""
+    told, before = _told(live), rolled_back.read(root) or Note("", (), ())
+    ours = told.locks if told else ANY_LOCKS
+    locks = {ours, *before.locks} - ({target.locks} - {ours})
+    contents = {content_of(live.name), *before.contents} - {content_of(target.release)}
+    return Note(live.name, sorted(locks), sorted(contents))
 
 
 def roll_back(root: Root, to: str, keep: int, allowed: Path) -> str:
@@ -112,8 +114,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--root", type=Path, required=True, help="the shared folder")
     parser.add_argument("--to", default="", help="a release's id; default: the one before what is live")
     parser.add_argument("--keep", default="5", help="how many releases stay")
-    parser.add_argument("--allowed-signers", type=Path, default=Path(), help="who may have signed; if it is there")
+    parser.add_argument("--allowed-signers", default="", help="who may have signed; if it is there")
     args = parser.parse_args(argv)
+    args.allowed_signers = signers(args.allowed_signers)
     keep = positive("KEEP", args.keep)
     with opened(args.root) as root, disk_errors(args.root, "make rollback"):
         said = roll_back(root, args.to, keep, args.allowed_signers)

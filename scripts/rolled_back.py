@@ -6,28 +6,35 @@ A note belongs to the release that is live instead. It is written before the swi
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from typing import NamedTuple
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
-from scripts.root import Root, remove, write_synced
+from scripts.root import Root, is_file, remove, write_synced
 
 FILE = ".rolled-back"
 ANY_LOCKS = "*"
 
 
 class Note(NamedTuple):
-    """A release that was taken back, and the digests of the locks that are not to come back, or ANY_LOCKS."""
+    """A release that was taken back, and what is not to come back: digests of locks, or ANY_LOCKS, and of contents."""
 
     taken_back: str
     locks: Sequence[str]
+    contents: Sequence[str]
+
+
+def _note(told: Mapping[str, Any]) -> Note:
+    return Note(str(told["taken_back"]), list(map(str, told["locks"])), list(map(str, told["contents"])))
 
 
 def _notes(root: Root) -> dict[str, Note]:
-    try:
-        told = json.loads((root.path / FILE).read_bytes())
-        return {live: Note(str(one["taken_back"]), list(map(str, one["locks"]))) for live, one in told.items()}
-    except FileNotFoundError:
+    path = root.path / FILE
+    if not os.path.lexists(path):
         return {}
+    try:
+        told: dict[str, Any] = json.loads(path.read_bytes() if is_file(path) else b"null")
+        return {live: _note(one) for live, one in told.items()}
     except (OSError, ValueError, TypeError, LookupError, AttributeError) as error:
         raise SystemExit(f"{root.path / FILE}: cannot be read ({error}); remove it to go on") from None
 
@@ -49,11 +56,17 @@ def forget(root: Root) -> None:
     remove(root.path / FILE)
 
 
-def refuse(root: Root, locks: str, *, is_forced: bool) -> None:
-    """Raise SystemExit where the locks are those of a release that was taken back, unless that is what is wanted."""
+def refuse(root: Root, locks: str = "", content: str = "", *, is_forced: bool) -> None:
+    """Raise SystemExit where the locks, or what was made of them, are what was taken back, unless that is wanted."""
     note = None if is_forced else read(root)
-    if note and {locks, ANY_LOCKS} & set(note.locks):
+    if note and ({locks, ANY_LOCKS} & set(note.locks) or content in note.contents):
         raise SystemExit(
             f"{root.web}: {note.taken_back} was rolled back, and the locks are as they were then; change them, or run "
             "make index FORCE=1 to publish them again"
         )
+
+
+def taken_back(root: Root) -> str:
+    """Return the release that was rolled back to what is live; "" where that is not so."""
+    note = read(root)
+    return note.taken_back if note else ""

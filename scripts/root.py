@@ -22,7 +22,7 @@ import stat
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import IO, NamedTuple
 
@@ -34,6 +34,8 @@ _MARKER_TEXT = "pypi-index, layout 1\n"
 NOT_CONTENT = {"lost+found", ".snapshot"}
 _RELEASE = re.compile(r"(20\d{6}T\d{6}Z)-[0-9a-f]{12}")
 RELEASE_TIME = "%Y%m%dT%H%M%SZ"
+# Clocks differ, and a later release always gets a later time; but nobody's release takes the years to come away.
+_AHEAD = timedelta(days=2)
 # Linux has 24 hexadecimal digits there, BSD and macOS dots between theirs.
 _SILLY = re.compile(r"\.nfs[0-9A-Fa-f.]{16,}")
 _ABSENT = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP}
@@ -89,9 +91,10 @@ class Root(NamedTuple):
 
     @property
     def all_releases(self) -> list[Path]:
-        """The releases, oldest first."""
-        found = (path for path in self.releases.glob("*") if is_folder(path))
-        return sorted(path for path in found if release_time(path))
+        """The releases, oldest first. What is no whole folder of one, or of a time far ahead, is somebody's stray."""
+        latest = datetime.now(UTC) + _AHEAD
+        found = ((path, release_time(path)) for path in self.releases.glob("*") if is_folder(path))
+        return sorted(path for path, made in found if made and made < latest and is_file(path / "release.txt"))
 
     def now(self) -> float:
         """Return the time of the file server, in seconds since 1970, as files have it; our own clock may differ."""
@@ -257,15 +260,20 @@ def write_whole(path: Path, data: bytes, *, executable: bool = False, is_synced:
     """Write a file under another name, and rename it into place: nobody sees half of it, unless the machine fails."""
     temporary = path.with_name(f".{path.name}.new")
     remove(temporary)
-    with temporary.open("xb") as file:
-        file.write(data)
-        file.flush()
-        if is_synced:
-            os.fsync(file.fileno())
-    if executable:
-        mode = temporary.stat().st_mode
-        temporary.chmod(mode | (mode & 0o444) >> 2)
-    temporary.replace(path)
+    try:
+        with temporary.open("xb") as file:
+            file.write(data)
+            file.flush()
+            if is_synced:
+                os.fsync(file.fileno())
+        if executable:
+            mode = temporary.stat().st_mode
+            temporary.chmod(mode | (mode & 0o444) >> 2)
+        temporary.replace(path)
+    except OSError:
+        with suppress(OSError):  # on a full disk, half of a file is in the way of all others
+            remove(temporary)
+        raise
 
 
 def write_synced(path: Path, data: bytes, *, executable: bool = False) -> None:

@@ -9,12 +9,17 @@ import os
 import re
 import subprocess
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from scripts import manifest
 from scripts.root import is_file
+from scripts.texts import one_line
 
 NAMESPACE = "pypi-index"
+MOST_BYTES = 2**14  # of a signature
+_SECONDS = 60.0
 
 
 def _ssh_keygen(*options: str, data: bytes = b"") -> subprocess.CompletedProcess[bytes]:
@@ -24,15 +29,24 @@ def _ssh_keygen(*options: str, data: bytes = b"") -> subprocess.CompletedProcess
     command = ("ssh-keygen", *options)
     try:
         return subprocess.run(
-            command, input=data, env=environment, capture_output=True, start_new_session=True, check=False
+            command,
+            input=data,
+            env=environment,
+            capture_output=True,
+            start_new_session=True,
+            timeout=_SECONDS,
+            check=False,
         )
     except FileNotFoundError:
         raise SystemExit("ssh-keygen: there is no such program; install OpenSSH's client") from None
+    except subprocess.TimeoutExpired:
+        raise SystemExit(f"ssh-keygen: did not end within {_SECONDS} seconds; see what keeps it") from None
 
 
-def _last_words(done: subprocess.CompletedProcess[bytes]) -> str:
-    lines = [line for line in (done.stderr or done.stdout).decode(errors="replace").splitlines() if line.strip()]
-    return (lines or ["it fails without a word"])[-1].strip().rstrip(".")
+def _said(done: subprocess.CompletedProcess[bytes]) -> str:
+    lines = (done.stderr or done.stdout).decode(errors="replace").splitlines()
+    words = (one_line(line, 200).strip("@ .") for line in lines)
+    return "; ".join(filter(None, words)) or "it fails without a word"
 
 
 def sign(data: bytes, key: str) -> bytes:
@@ -42,24 +56,36 @@ def sign(data: bytes, key: str) -> bytes:
     """
     done = _ssh_keygen("-Y", "sign", "-q", "-f", key, "-n", NAMESPACE, data=data)
     if done.returncode:
-        raise SystemExit(f"SIGNING_KEY: {key}: {_last_words(done)}; name a key of ssh-keygen without a passphrase")
+        raise SystemExit(
+            f"SIGNING_KEY: {key}: cannot sign ({_said(done)}); name a key of ssh-keygen's without passphrase"
+        )
     return done.stdout
+
+
+@contextmanager
+def _as_file(signature: bytes) -> Iterator[str]:
+    with tempfile.NamedTemporaryFile() as file:
+        file.write(signature)
+        file.flush()
+        yield file.name
 
 
 def signer(data: bytes, signature: bytes, allowed: Path) -> str:
     """Return who signed data, as the file of allowed signers names them; raises ValueError where nobody there did."""
-    with tempfile.NamedTemporaryFile() as file:
-        file.write(signature)
-        file.flush()
-        found = _ssh_keygen("-Y", "find-principals", "-s", file.name, "-f", str(allowed))
+    if len(signature) > MOST_BYTES:
+        raise ValueError("has a signature that is none")
+    with _as_file(signature) as path:
+        found = _ssh_keygen("-Y", "find-principals", "-s", path, "-f", str(allowed))
         if found.returncode:
-            raise ValueError(f"is signed by nobody that {allowed} allows ({_last_words(found)})")
-        name = found.stdout.decode(errors="replace").splitlines()[0].split(",")[0]
-        options = ("-f", str(allowed), "-I", name, "-n", NAMESPACE, "-s", file.name)
-        done = _ssh_keygen("-Y", "verify", *options, data=data)
-    if done.returncode:
-        raise ValueError(f"is not what {name} signed ({_last_words(done)})")
-    return name
+            raise ValueError(f"is signed by nobody that {allowed} allows ({_said(found)})")
+        # A key may stand there more than once, for other namespaces among them.
+        names = [one for line in found.stdout.decode(errors="replace").splitlines() for one in line.split(",")]
+        for name in names:
+            options = ("-f", str(allowed), "-I", name, "-n", NAMESPACE, "-s", path)
+            done = _ssh_keygen("-Y", "verify", *options, data=data)
+            if not done.returncode:
+                return name
+    raise ValueError(f"is not what {names[0]} signed ({_said(done)})")
 
 
 def _fingerprint(done: subprocess.CompletedProcess[bytes]) -> str:
@@ -67,13 +93,16 @@ def _fingerprint(done: subprocess.CompletedProcess[bytes]) -> str:
     return found[0].decode() if found and not done.returncode else ""
 
 
+def _made_with(data: bytes, signature: bytes) -> str:
+    """Return the fingerprint of the key that signed data; "" where that is no signature of it."""
+    with _as_file(signature) as path:
+        return _fingerprint(_ssh_keygen("-Y", "check-novalidate", "-n", NAMESPACE, "-s", path, data=data))
+
+
 def is_of(key: str, data: bytes, signature: bytes) -> bool:
-    """Whether a signature of data is there, and was made with the key at a path."""
-    with tempfile.NamedTemporaryFile() as file:
-        file.write(signature)
-        file.flush()
-        made = _ssh_keygen("-Y", "check-novalidate", "-n", NAMESPACE, "-s", file.name, data=data)
-    return bool(_fingerprint(made)) and _fingerprint(made) == _fingerprint(_ssh_keygen("-l", "-f", key))
+    """Whether a signature is one of data, made with the key at a path, or with any where that is ""."""
+    made = _made_with(data, signature)
+    return bool(made) and (not key or made == _fingerprint(_ssh_keygen("-l", "-f", key)))
 
 
 def verified(release: Path, allowed: Path) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from scripts import CODE, pool
 from scripts.manifest import Fact, fact_of
-from scripts.root import Root, is_file, write_synced
+from scripts.root import Root, is_file, is_folder, write_synced
 
 START = CODE / "caddy" / "caddy"
 CADDYFILE = CODE / "caddy" / "Caddyfile"
@@ -40,5 +40,7 @@ def put(root: Root, sources: Mapping[str, Path]) -> None:
     for name, source in sources.items():
         place, executable = root.bin / name, name != CADDYFILE.name
         if not _is_staged(source, place) or (executable and not os.access(place, os.X_OK)):
+            if is_folder(place):
+                pool.make_way(root, place)
             pool.keep_a_day(root, place)
             write_synced(place, source.read_bytes(), executable=executable)

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from scripts import manifest, rolled_back
 from scripts.config import Config
 from scripts.conformance import Show, examine_folder
 from scripts.conformance_facts import Approved
@@ -21,14 +22,16 @@ from scripts.distribution import SUFFIXES, parse_filename
 from scripts.gather import read_approved
 from scripts.held import PACKAGES, hold_all, with_sidecars, wrong_sidecars
 from scripts.last_run import FILE as LAST_RUN
+from scripts.origin import locks_digest
 from scripts.owner import FILE as OWNER
 from scripts.problem import Problem, Rule
+from scripts.release import GENERATION
 from scripts.rolled_back import FILE as ROLLED_BACK
 from scripts.root import NOT_CONTENT, Root, is_file, is_folder, is_silly, opened_to_read
 from scripts.stage import CADDYFILE, START
 from scripts.terminal import Progress, run
-from scripts.variables import positive
-from scripts.verify_manifest import kept, listed, programs
+from scripts.variables import positive, signers
+from scripts.verify_manifest import kept, listed, programs, rolled_back_to
 from scripts.verify_url import verify_url
 
 _REMEDY = "run make index"
@@ -59,11 +62,14 @@ def _is_left(path: Path) -> bool:
 def _top_problems(root: Root) -> Iterator[Problem]:
     """Compare the top of the shared folder with its layout; retired/ may hold whatever left the pool, strays too."""
     found = {name: what for name, what in _kinds(root.path).items() if name not in NOT_CONTENT}
-    # A killed run leaves the first, make rollback the second, and every run that had work to do the third.
-    expected = _TOP | {name: REGULAR for name in found if name in {OWNER, ROLLED_BACK, LAST_RUN}}
+    # A killed run leaves the first, make rollback the second, and every run that had work to do the others.
+    expected = _TOP | {name: REGULAR for name in found if name in {OWNER, ROLLED_BACK, LAST_RUN, GENERATION}}
     yield from (one._replace(remedy=_to_remove(one)) for one in misplaced(found, expected))
     strays = (path for path in root.releases.iterdir() if path not in root.all_releases and not _is_left(path))
     for path in strays:
+        if path.name.endswith((".new", ".old")) and path.name.startswith(".2"):
+            yield Problem(Rule.LAYOUT, f"releases/{path.name}", "was left by a run that died")
+            continue
         yield Problem(Rule.LAYOUT, f"releases/{path.name}", f"is {kind(path)} that is no release", "remove it")
 
 
@@ -107,6 +113,9 @@ def verify_root(root: Root, settings: Config, approved: Approved, allowed: Path,
     live = root.live
     if live is None:
         raise SystemExit(f"{root.web}: nothing is published there; {_REMEDY}")
+    if (taken_back := rolled_back.taken_back(root)) and manifest.read(live).locks != locks_digest():
+        told = {*rolled_back_to(root, live, taken_back), *kept(root, live, allowed)}
+        return Verified(str(root.path), live.name, [one.sentence(f"{root.path}/", _REMEDY) for one in sorted(told)])
     files = {path.name: path for path in root.packages.iterdir() if path.name.endswith(SUFFIXES)}
     held = hold_all(files, show)
     found = examine_folder(live, approved, held, live.name, show, is_published=True)
@@ -158,8 +167,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--root", type=Path, required=True, help="the shared folder")
     parser.add_argument("--url", default="", help="a server's index URL, to examine what it sends")
     parser.add_argument("--fetch-timeout", default="3600", help="seconds that all requests may take")
-    parser.add_argument("--allowed-signers", type=Path, default=Path(), help="who may have signed, if it is there")
+    parser.add_argument("--allowed-signers", default="", help="who may have signed, if it is there")
     args = parser.parse_args(argv)
+    args.allowed_signers = signers(args.allowed_signers)
     settings, wanted = read_approved()
     approved = Approved(wanted, settings.denied)
     verified = _verify(args, settings, approved)
@@ -167,7 +177,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         print("\n".join(verified.problems), file=sys.stderr)
         return 1
     projects, files = len({pin.name for pin in approved.wanted}), len({pin.sha256 for pin in approved.wanted})
-    print(f"{verified.where}: verified {verified.release}: {projects} projects, {files} files", file=sys.stderr)
+    signed = f", signed as {args.allowed_signers} allows" if args.allowed_signers.is_file() else ""
+    print(f"{verified.where}: verified {verified.release}: {projects} projects, {files} files{signed}", file=sys.stderr)
     return 0
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
-from scripts import manifest
-from scripts.manifest import is_right
+from scripts import manifest, pool
+from scripts.manifest import PACKAGES, is_right
 from scripts.problem import Problem, Rule
 from scripts.release import problems
-from scripts.root import Root, is_file
+from scripts.root import Root, is_file, is_silly
 from scripts.signature import verified
 
 
@@ -27,21 +27,40 @@ def _vouched(release: Path, allowed: Path) -> Iterator[Problem]:
         yield _told(release, error)
 
 
-def _older(release: Path) -> Iterator[Problem]:
+def _as_listed(root: Root, release: Path) -> Iterator[Problem]:
+    """Compare a release with its manifest, and look for its files."""
     try:
         made = manifest.read(release)
     except ValueError:  # is told already
         return
     yield from (Problem(Rule.PAGES, path, fact) for path, fact in problems(release, made))
+    for name, fact in made.pool.items():
+        if pool.find(root, name, fact) is None:
+            yield Problem(Rule.FILES, manifest.FILE, f"lists {PACKAGES}{name}, which is gone")
 
 
 def kept(root: Root, live: Path, allowed: Path) -> Iterator[Problem]:
     """Examine every kept release; the pages of the live one are compared with more than its manifest, elsewhere."""
     for release in root.all_releases:
-        others = () if release == live else _older(release)
-        remedy = "" if release == live else f"remove releases/{release.name}"
-        for one in (*_vouched(release, allowed), *others):
-            yield one._replace(path=f"releases/{release.name}/{one.path}", remedy=remedy)
+        others = () if release == live else _as_listed(root, release)
+        remedy = "" if release == live else f"no rollback goes there, so remove {release}"
+        signing = remedy or "run make index with SIGNING_KEY, a key that is allowed"
+        for one in (*(one._replace(remedy=signing) for one in _vouched(release, allowed)), *others):
+            yield one._replace(path=f"releases/{release.name}/{one.path}", remedy=one.remedy or remedy)
+
+
+def rolled_back_to(root: Root, live: Path, taken_back: str) -> Iterator[Problem]:
+    """Examine what somebody went back to: it is not what the locks name, and yet may be whole."""
+    made = manifest.read(live)
+    commit = f" (commit {made.commit[:12]})" if made.commit else ""
+    fact = f"{taken_back} was rolled back to {live.name}, which was made of other locks than the checkout's{commit}"
+    yield Problem(Rule.RELEASE, "web", fact, "change the locks, and run make index")
+    for one in _as_listed(root, live):
+        yield one._replace(path=f"releases/{live.name}/{one.path}", remedy="run make rollback to another release")
+    for path in root.packages.iterdir():
+        if path.name not in made.pool and not is_silly(path):
+            fact = f"is in no page of {live.name}"
+            yield Problem(Rule.LAYOUT, f"{PACKAGES}{path.name}", fact, "remove it")
 
 
 def listed(live: Path, files: Mapping[str, str]) -> Iterator[Problem]:

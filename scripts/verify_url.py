@@ -24,9 +24,9 @@ from scripts.conformance_tree import pages, release_problems
 from scripts.distribution import parse_filename
 from scripts.facts import Json
 from scripts.held import PACKAGES, Held, hold, wrong_sidecars
+from scripts.manifest import ID_FILE, OWN
 from scripts.pip_environment import environment_of_server
 from scripts.problem import Problem, Rule
-from scripts.release import ID_FILE, OWN
 from scripts.root import release_time
 from scripts.upstream import Upstream, UpstreamError, reason_of, until, without_password
 from scripts.verify_manifest import sent
@@ -234,6 +234,9 @@ def verify_url(
             _visit(visit, approved, release, allowed)
             if live and not visit.problems:
                 visit.problems += different(visit.folder, live, "is not the page that PYPI_ROOT has")
+                if (visit.folder / manifest.FILE).read_bytes() != (live / manifest.FILE).read_bytes():
+                    fact = "is not the one that PYPI_ROOT has"
+                    visit.problems.append(Problem(Rule.RELEASE, manifest.FILE, fact))
             visit.problems += () if visit.problems else sent(visit.folder, release, allowed)
         except (TimeoutError, UpstreamError) as error:
             raise SystemExit(f"{shown}: {error}; is it up, and FETCH_TIMEOUT long enough?") from None

@@ -19,7 +19,7 @@ from scripts.gather import gather, read_approved
 from scripts.last_run import Record
 from scripts.locate import Wanted
 from scripts.origin import locks_digest, origin_of
-from scripts.publish import Made, Published, publish
+from scripts.publish import Made, Published, Signing, publish
 from scripts.release import next_due
 from scripts.report import Report
 from scripts.root import Root, opened
@@ -38,7 +38,8 @@ def _publish(root: Root, wanted: Wanted, args: argparse.Namespace, settings: Con
         report.close()
         origin = origin_of(stage(root, args.caddy))
         made = Made(offer, site, gathered.paths, gathered.moment, wanted, origin)
-        published = publish(root, made, args.keep, args.signing_key)
+        signing = Signing(args.signing_key, args.allowed_signers)
+        published = publish(root, made, args.keep, signing, is_forced=args.force)
     rolled_back.forget(root)
     return published
 

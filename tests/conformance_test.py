@@ -26,7 +26,7 @@ from scripts.gather import read_approved
 from scripts.list_files import list_files
 from scripts.offer import Offer
 from scripts.origin import origin_of
-from scripts.publish import Made, next_moment
+from scripts.publish import Made, Signing, next_moment
 from scripts.publish import publish as publish_site
 from scripts.root import opened
 
@@ -650,7 +650,7 @@ def publish_broken(checkout: Checkout, upstream: Upstream, folder: Path, change:
         change(folder)
         paths = {pin.sha256: path for pin, path in found.items()}
         with pytest.raises(SystemExit) as caught:
-            publish_site(root, Made(offer, folder, paths, moment, wanted, origin_of({})), 5)
+            publish_site(root, Made(offer, folder, paths, moment, wanted, origin_of({})), 5, Signing())
     return str(caught.value)
 
 

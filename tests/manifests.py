@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from scripts import manifest
-from scripts.manifest import PACKAGES, fact_of
-from scripts.release import OWN, paths
+from scripts.manifest import OWN, PACKAGES, fact_of
+from scripts.release import paths
 
 
 def remake(release: Path, generation: int | None = None) -> None:

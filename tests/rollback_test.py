@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import shutil
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -18,6 +21,7 @@ from publish_test import expected_pool, live, pool, publish
 from signers import make_signer
 
 from scripts import manifest, releases, rollback, verify
+from scripts import release as release_module
 
 ALPHA, ALPHA_2, BETA = wheel("alpha", "1.0"), wheel("alpha", "2.0"), wheel("beta", "1.0")
 LINUX = wheel("nat-ive", "1.0", tag="cp312-cp312-manylinux_2_17_x86_64")
@@ -341,42 +345,143 @@ def test_a_release_that_is_not_whole_is_not_gone_back_to(checkout: Checkout, dam
 def test_there_must_be_a_release_to_go_back_to(checkout: Checkout) -> None:
     first = publish(checkout, ALPHA)
     web = f"{checkout.root}/web"
-    said = f"{web}: nothing is kept that was live before {first.name}; there is no other (make releases)"
+    said = f"{web}: nothing is kept that was live before {first.name}; there is no other"
     assert refused(checkout) == said
-    end = "; there is no other (make releases)"
+    end = "; there is no other"
     assert refused(checkout, f"--to={first.name}") == f"TO: {first.name} is live already{end}"
     assert refused(checkout, f"--to={OLD}") == f"TO: {OLD} is no release that is kept{end}"
     second = publish(checkout, BETA)
     assert refused(checkout, "--to=../../x") == (
-        f"TO: ../../x is no release that is kept; there is {first.name} (make releases)"
+        f"TO: ../../x is no release that is kept; name one of {first.name} with TO"
     )
     assert live(checkout) == second
 
 
 def test_a_rollback_goes_to_what_an_allowed_signer_signed(checkout: Checkout, tmp_path: Path) -> None:
     ours, theirs = make_signer(tmp_path / "keys"), make_signer(tmp_path / "keys", "mallory@example.com")
+    unsigned = publish(checkout, ALPHA)
+    made = []
+    for one, signer in ((BETA, theirs), (ALPHA_2, ours), (LINUX, ours)):
+        checkout.upstream.add(one)
+        approve(one)
+        checkout.index(f"--signing-key={signer.key}")
+        made.append(live(checkout))
+    foreign, good, _ = made
+    allowed = f"--allowed-signers={ours.allowed}"
+
+    def told(release: Path, fact: str) -> str:
+        return f"{release}/{fact}\n{release.name}: nothing is changed; name another release with TO"
+
+    fact = f"manifest.jsonl.sig: is missing, and {ours.allowed} says who signs"
+    assert refused(checkout, allowed, f"--to={unsigned.name}") == told(unsigned, fact)
+    fact = f"manifest.jsonl: is signed by nobody that {ours.allowed} allows (No principal matched)"
+    assert refused(checkout, allowed, f"--to={foreign.name}") == told(foreign, fact)
+    roll_back(checkout, allowed)
+    assert live(checkout) == good
+    roll_back(checkout, f"--to={made[2].name}")
+    remake(good, generation=7)
+    fact = "manifest.jsonl: is not what index@example.com signed (Signature verification failed: incorrect signature)"
+    assert refused(checkout, allowed) == told(good, fact)
+
+
+def test_what_was_rolled_back_does_not_come_back_by_other_locks_of_the_same_content(checkout: Checkout) -> None:
+    first, second = publish(checkout, ALPHA), publish(checkout, ALPHA_2)
+    roll_back(checkout)
+    for path in Path("locks").rglob("*.txt"):
+        path.write_text(path.read_text().replace("# tools: pip ", "# tools: pip  "))
+    with pytest.raises(SystemExit, match=f"{second.name} was rolled back"):
+        checkout.index()
+    assert live(checkout) == first
+
+
+def test_what_was_rolled_back_does_not_come_back_where_the_locks_were_the_same_before(checkout: Checkout) -> None:
+    first = publish(checkout, ALPHA)
+    settings = Path("packages.yaml")
+    settings.write_text(settings.read_text() + "request_url: https://ask.example/\n")
+    checkout.index()
+    roll_back(checkout)
+    with pytest.raises(SystemExit, match="was rolled back"):
+        checkout.index()
+    assert live(checkout) == first
+
+
+def test_a_rollback_that_fails_leaves_what_is_live_with_its_files(
+    checkout: Checkout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = wheel("alpha", "1.0", files={"alpha/other.py": b""})
+    publish(checkout, ALPHA)
+    second = publish(checkout, other)
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(release_module, "_switch", full)
+    with pytest.raises(SystemExit):
+        roll_back(checkout)
+    assert (live(checkout), pool(checkout)) == (second, expected_pool(other))
+
+
+def test_make_verify_says_that_it_was_rolled_back_and_compares_with_the_manifest(
+    checkout: Checkout, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first, second = publish(checkout, ALPHA), publish(checkout, BETA)
+    roll_back(checkout)
+    capsys.readouterr()
+    assert verify.main([f"--root={checkout.root}"]) == 1
+    said = (
+        f"{checkout.root}/web: {second.name} was rolled back to {first.name}, which was made of other locks than the "
+        "checkout's; change the locks, and run make index"
+    )
+    assert capsys.readouterr().err.splitlines() == [said]
+    (checkout.root / "packages" / "x").write_text("")
+    (first / "style.css").unlink()
+    assert verify.main([f"--root={checkout.root}"]) == 1
+    assert capsys.readouterr().err.splitlines() == [
+        f"{checkout.root}/packages/x: is in no page of {first.name}; remove it",
+        said,
+        f"{first}/style.css: is missing; run make rollback to another release",
+    ]
+
+
+def test_make_verify_names_what_a_kept_release_needs_and_is_gone(
+    checkout: Checkout, capsys: pytest.CaptureFixture[str]
+) -> None:
     first = publish(checkout, ALPHA)
     publish(checkout, BETA)
-    allowed = f"--allowed-signers={ours.allowed}"
-    told = f"{first.name}: nothing is changed; name another release with TO"
-    path = f"{first}/manifest.jsonl"
-    assert refused(checkout, allowed) == f"{path}.sig: is missing, and {ours.allowed} says who signs\n{told}"
-    approve(ALPHA)
-    roll_back(checkout)
-    checkout.index(f"--signing-key={theirs.key}")
-    roll_back(checkout, f"--to={sorted((checkout.root / 'releases').iterdir())[1].name}")
-    fact = f"is signed by nobody that {ours.allowed} allows (No principal matched)"
-    assert refused(checkout, allowed, f"--to={first.name}") == f"{path}: {fact}\n{told}"
-    approve(ALPHA)
-    roll_back(checkout, f"--to={first.name}")
-    checkout.index(f"--signing-key={ours.key}")
-    assert (live(checkout), (first / "manifest.jsonl.sig").is_file()) == (first, True)
-    remake(first, generation=7)
-    roll_back_to_second = sorted((checkout.root / "releases").iterdir())[1].name
-    roll_back(checkout, f"--to={roll_back_to_second}")
-    assert refused(checkout, allowed, f"--to={first.name}") == (
-        f"{path}: is not what index@example.com signed (Signature verification failed: incorrect signature)\n{told}"
-    )
+    (checkout.root / "retired" / ALPHA.filename).unlink()
+    (first / "style.css").unlink()  # the other release shares it
+    (first / "style.css").write_text("x")
+    capsys.readouterr()
+    assert verify.main([f"--root={checkout.root}"]) == 1
+    remedy = f"no rollback goes there, so remove {first}"
+    assert sorted(capsys.readouterr().err.splitlines()) == [
+        f"{first}/manifest.jsonl: lists packages/{ALPHA.filename}, which is gone; {remedy}",
+        f"{first}/style.css: is not what the manifest of {first.name} lists; {remedy}",
+    ]
+
+
+def test_a_planted_release_of_the_years_to_come_takes_no_time_away(checkout: Checkout) -> None:
+    first = publish(checkout, ALPHA)
+    planted = checkout.root / "releases" / "20991231T235959Z-000000000000"
+    shutil.copytree(first, planted, symlinks=True)
+    second = publish(checkout, BETA)
+    assert first.name < second.name < planted.name
+    assert live(checkout) == second
+
+
+@pytest.mark.parametrize("path", [".rolled-back", "web/changes.json", "web/manifest.jsonl"])
+def test_a_planted_pipe_keeps_nobody_waiting(checkout: Checkout, path: str) -> None:
+    publish(checkout, ALPHA)
+    publish(checkout, BETA)
+    place = checkout.root / path
+    place.unlink(missing_ok=True)
+    os.mkfifo(place)
+    with suppress(SystemExit):
+        checkout.index()
+    with suppress(SystemExit):
+        roll_back(checkout)
+    with suppress(SystemExit):
+        releases.main([f"--root={checkout.root}"])
 
 
 def test_make_rollback_needs_nothing_but_python(checkout: Checkout, tmp_path: Path) -> None:
