@@ -58,7 +58,8 @@ class Sources(NamedTuple):
 
 
 def _any_covers(versions: Sequence[Versions], name: str, link: Link) -> bool:
-    found = identity(link)
+    # To parse a file name takes longer than to see that none is asked for.
+    found = identity(link) if versions else None
     return found is not None and any(one.covers(name, str(found[1])) for one in versions)
 
 
@@ -82,15 +83,16 @@ def patch(sources: Sources, seen: Seen) -> None:
     """Make pip keep to the sources."""
     _patch_builds(sources)
     finder: Any = PackageFinder
-    evaluator: Any = LinkEvaluator
-    find_all, evaluate = finder.find_all_candidates, evaluator.evaluate_link
+    judge: Any = LinkEvaluator
+    find_all, evaluate = finder.find_all_candidates, judge.evaluate_link
 
     def find_all_candidates(self: Any, project_name: str) -> list[InstallationCandidate]:
         name = canonicalize_name(project_name)
         if sources.is_local(name) and project_name not in self._all_candidates:
             seen.keep_local(name)
-            links = sources.links(name)
-            self._all_candidates[project_name] = self.evaluate_links(self.make_link_evaluator(project_name), links)
+            links, evaluator = sources.links(name), self.make_link_evaluator(project_name)
+            seen.add(name, evaluator, lambda: links)
+            self._all_candidates[project_name] = self.evaluate_links(evaluator, links)
         found: list[InstallationCandidate] = find_all(self, project_name)
         return found
 
@@ -107,4 +109,4 @@ def patch(sources: Sources, seen: Seen) -> None:
         # pip would stop at a file whose age nobody knows; to us it is one that may be too young.
         return (LinkType.upload_too_late, result[1]) if result[0] is LinkType.upload_time_missing else result
 
-    finder.find_all_candidates, evaluator.evaluate_link = find_all_candidates, evaluate_link
+    finder.find_all_candidates, judge.evaluate_link = find_all_candidates, evaluate_link

@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import argparse
 import functools
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from pip._internal.commands.install import InstallCommand
@@ -44,6 +44,7 @@ from piptools.resolver import BacktrackingResolver
 from piptools.scripts import compile as pip_compile
 
 from scripts import candidates, first_party
+from scripts.links import promising
 from scripts.target import Target
 from scripts.unsolved import Failure, Seen, origin
 from scripts.versions import Versions
@@ -150,22 +151,18 @@ def _fail_on_page(link: Link, reason: str | Exception, **_: object) -> None:
 def _patch_index() -> None:
     """Make pip say what is wrong with the upstream, and remember what it passes over."""
     finder: Any = PackageFinder
-    read_page, evaluate_links, ensure_api = (
-        finder.process_project_url,
-        finder.evaluate_links,
-        collector._ensure_api_header,
-    )
+    ensure_api = collector._ensure_api_header
 
-    def process_project_url(self: PackageFinder, project_url: Link, link_evaluator: LinkEvaluator) -> Any:
+    def process_project_url(self: Any, project_url: Link, link_evaluator: LinkEvaluator) -> Any:
+        name = link_evaluator.project_name
         try:
-            return read_page(self, project_url, link_evaluator)
+            page = self._link_collector.fetch_response(project_url, package_name=name)
+            if page is None:
+                return []
+            _SEEN.add(canonicalize_name(name), link_evaluator, functools.partial(collector.parse_links, page))
+            return self.evaluate_links(link_evaluator, promising(page, link_evaluator))
         except (RequestException, ValueError, TypeError, KeyError, AttributeError) as error:
             raise _unreadable(project_url.url, error) from None
-
-    def remember_links(self: PackageFinder, link_evaluator: LinkEvaluator, links: Iterable[Link]) -> Any:
-        links = list(links)
-        _SEEN.add(canonicalize_name(link_evaluator.project_name), link_evaluator, links)
-        return evaluate_links(self, link_evaluator, links)
 
     def ensure_api_header(response: Any) -> None:
         try:
@@ -173,7 +170,7 @@ def _patch_index() -> None:
         except collector._NotAPIContent as error:
             raise _unreadable(response.url, error) from None
 
-    finder.process_project_url, finder.evaluate_links = process_project_url, remember_links
+    finder.process_project_url = process_project_url
     vars(collector).update(_handle_get_simple_fail=_fail_on_page, _ensure_api_header=ensure_api_header)
 
 
