@@ -17,6 +17,7 @@ from pip._internal.index.collector import IndexContent
 from pip._internal.index.package_finder import LinkEvaluator
 from pip._internal.models.link import Link
 from pip._internal.models.target_python import TargetPython
+from pip._vendor.packaging.tags import parse_tag
 
 _JSON = "application/vnd.pypi.simple.v1+json"
 
@@ -28,9 +29,7 @@ def _is_json(page: IndexContent) -> bool:
 @cache
 def _accepts(target: TargetPython, tags: str) -> bool:
     """Whether a target takes wheels of a file name's compressed tags, such as `py2.py3-none-any` (PEP 425)."""
-    pythons, abis, platforms = (frozenset(part.split(".")) for part in tags.lower().split("-"))
-    accepted = target.get_unsorted_tags()
-    return any(one.interpreter in pythons and one.abi in abis and one.platform in platforms for one in accepted)
+    return not target.get_unsorted_tags().isdisjoint(parse_tag(tags))
 
 
 def _filename(url: str) -> str:

@@ -50,6 +50,11 @@ class Seen:
         """Remember what lists a page's links, and what judges them; few are ever asked for."""
         self._pages.setdefault(project, []).append((evaluator, links))
 
+    def forget(self) -> None:
+        """Begin anew, for another target."""
+        self._pages.clear()
+        self._local.clear()
+
     def keep_local(self, project: str) -> None:
         """Remember that the upstream is not asked for a project."""
         self._local.add(project)
