@@ -21,9 +21,9 @@ import argparse
 import functools
 import json
 import os
+import socket
 from collections.abc import Sequence
-from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from pip._internal.commands.install import InstallCommand
 from pip._internal.exceptions import DiagnosticPipError, DistributionNotFound, HashError, InstallationError, PipError
@@ -224,24 +224,17 @@ def _compile(arguments: Sequence[str]) -> str:
     return ""
 
 
-def _own_streams() -> tuple[IO[str], IO[str]]:
-    """Return what was standard input and output, and keep whatever runs in this process from both."""
-    questions, answers = os.fdopen(os.dup(0), encoding="utf-8"), os.fdopen(os.dup(1), "w", encoding="utf-8")
-    with Path(os.devnull).open() as nothing:
-        os.dup2(nothing.fileno(), 0)
-    os.dup2(2, 1)
-    return questions, answers
-
-
-def main() -> int:
+def main(argv: Sequence[str] | None = None) -> int:
     """Answer each line, a JSON list of a working directory and arguments, with the reason of a failure, or with ""."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("socket", type=int, help="the file descriptor of the socket on which we are asked")
     _patch_index()
     remembered.patch()
-    questions, answers = _own_streams()
-    for line in questions:
-        folder, *arguments = json.loads(line)
-        os.chdir(folder)
-        print(json.dumps(_compile(arguments).strip()), file=answers, flush=True)
+    with socket.socket(fileno=parser.parse_args(argv).socket) as talk, talk.makefile("rw", encoding="utf-8") as lines:
+        for line in lines:
+            folder, *arguments = json.loads(line)
+            os.chdir(folder)
+            print(json.dumps(_compile(arguments).strip()), file=lines, flush=True)
     return 0
 
 

@@ -6,44 +6,45 @@ pip takes half a second to start, and what it read of the upstream for one targe
 from __future__ import annotations
 
 import json
+import socket
 import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 from scripts import CODE
 
 
 class _Compiler:
-    """One process. Its standard error goes to a file, which nobody reads unless it dies."""
+    """One process. What it prints goes to a file, which nobody reads unless it dies."""
 
     def __init__(self, environment: Mapping[str, str]) -> None:
         self._said = tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace")  # noqa: SIM115
-        self._process = subprocess.Popen(
-            (sys.executable, "-P", "-m", "scripts.compile_target"),
-            env=environment,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self._said,
-            text=True,
-            encoding="utf-8",
-        )
+        ours, theirs = socket.socketpair()
+        with ours, theirs:
+            self._talk = ours.makefile("rw", encoding="utf-8")
+            self._process = subprocess.Popen(
+                (sys.executable, "-P", "-m", "scripts.compile_target", str(theirs.fileno())),
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=self._said,
+                stderr=subprocess.STDOUT,
+                pass_fds=(theirs.fileno(),),
+            )
 
     def ask(self, arguments: Sequence[str], folder: Path) -> str | None:
         """Return the process's answer; None where it died of it."""
         # The process has the same open file, so that it writes from the beginning again.
         self._said.seek(0)
         self._said.truncate()
-        questions: Any = self._process.stdin
-        answers: Any = self._process.stdout
         try:
-            print(json.dumps([str(folder), *arguments]), file=questions, flush=True)
-            line = answers.readline()
-        except BrokenPipeError:
+            print(json.dumps([str(folder), *arguments]), file=self._talk, flush=True)
+            line = self._talk.readline()
+        except ConnectionError:
             return None
         return str(json.loads(line)) if line else None
 
@@ -55,8 +56,8 @@ class _Compiler:
 
     def end(self) -> None:
         """Let the process end: with no more to do, it does."""
-        with self._said, self._process:
-            self._process.communicate()
+        with self._said, self._process, suppress(ConnectionError):
+            self._talk.close()
 
 
 class Compilers:

@@ -29,7 +29,10 @@ def _is_json(page: IndexContent) -> bool:
 @cache
 def _accepts(target: TargetPython, tags: str) -> bool:
     """Whether a target takes wheels of a file name's compressed tags, such as `py2.py3-none-any` (PEP 425)."""
-    return not target.get_unsorted_tags().isdisjoint(parse_tag(tags))
+    try:
+        return not target.get_unsorted_tags().isdisjoint(parse_tag(tags))
+    except ValueError:  # for pip to judge
+        return True
 
 
 def _filename(url: str) -> str:
@@ -42,8 +45,7 @@ def _may_fit(evaluator: Any, file: Any) -> bool:
     stem, is_wheel, _ = _filename(file.get("url") or "").partition(".whl")
     if not is_wheel:
         return "source" in evaluator._formats
-    _, *tags = stem.rsplit("-", 3)
-    return len(tags) == len(("python", "abi", "platform")) and _accepts(evaluator._target_python, "-".join(tags))
+    return _accepts(evaluator._target_python, "-".join(stem.rsplit("-", 3)[1:]))
 
 
 def promising(page: IndexContent, evaluator: LinkEvaluator) -> Iterable[Link]:
