@@ -103,7 +103,7 @@ def test_a_lock_is_the_same_whatever_was_solved_before_it(checkout: Checkout, up
         upstream.add(wheel("old", "1.0", tag=tag))
     upstream.add(wheel("built", "1.0", requires_python="<3.12"))
     upstream.add(wheel("built", "2.0", requires_python=">=3.12"))
-    together = {}
+    together: dict[str, str] = {}
     for pythons in ((PYTHONS), *((one,) for one in PYTHONS)):
         checkout.write("foo\nnt\n", packages_yaml=configuration(*pythons))
         shutil.rmtree("locks", ignore_errors=True)
