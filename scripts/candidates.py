@@ -21,6 +21,10 @@ from scripts.first_party import FirstParty
 from scripts.unsolved import Seen, identity
 from scripts.versions import Versions
 
+# What pip has itself: it is patched anew for each target.
+_INSTALL = SubprocessBuildEnvironmentInstaller.install
+_FIND_ALL, _EVALUATE = PackageFinder.find_all_candidates, LinkEvaluator.evaluate_link
+
 
 class Sources(NamedTuple):
     """Where candidates may come from.
@@ -58,14 +62,14 @@ class Sources(NamedTuple):
 
 
 def _any_covers(versions: Sequence[Versions], name: str, link: Link) -> bool:
-    found = identity(link)
+    # To parse a file name takes longer than to see that none is asked for.
+    found = identity(link) if versions else None
     return found is not None and any(one.covers(name, str(found[1])) for one in versions)
 
 
 def _patch_builds(sources: Sources) -> None:
     """Refuse an sdist whose build would fetch a name of our own: pip does that in a process that knows no sources."""
     installer: Any = SubprocessBuildEnvironmentInstaller
-    install = installer.install
 
     def install_ours(self: Any, requirements: Iterable[str], *args: Any, **options: Any) -> None:
         needed = list(requirements)
@@ -73,7 +77,7 @@ def _patch_builds(sources: Sources) -> None:
             if sources.is_local(name := canonicalize_name(re.split(r"[^A-Za-z0-9._-]", text.strip(), maxsplit=1)[0])):
                 fact = "a name of your own, which is kept from the upstream"
                 raise InstallationError(f"to build an sdist needs {name}, {fact}; build a wheel of it in-house")
-        install(self, needed, *args, **options)
+        _INSTALL(self, needed, *args, **options)
 
     installer.install = install_ours
 
@@ -82,16 +86,16 @@ def patch(sources: Sources, seen: Seen) -> None:
     """Make pip keep to the sources."""
     _patch_builds(sources)
     finder: Any = PackageFinder
-    evaluator: Any = LinkEvaluator
-    find_all, evaluate = finder.find_all_candidates, evaluator.evaluate_link
+    judge: Any = LinkEvaluator
 
     def find_all_candidates(self: Any, project_name: str) -> list[InstallationCandidate]:
         name = canonicalize_name(project_name)
         if sources.is_local(name) and project_name not in self._all_candidates:
             seen.keep_local(name)
-            links = sources.links(name)
-            self._all_candidates[project_name] = self.evaluate_links(self.make_link_evaluator(project_name), links)
-        found: list[InstallationCandidate] = find_all(self, project_name)
+            links, evaluator = sources.links(name), self.make_link_evaluator(project_name)
+            seen.add(name, evaluator, lambda: links)
+            self._all_candidates[project_name] = self.evaluate_links(evaluator, links)
+        found: list[InstallationCandidate] = _FIND_ALL(self, project_name)
         return found
 
     def evaluate_link(self: Any, link: Link) -> tuple[LinkType, str]:
@@ -101,10 +105,10 @@ def patch(sources: Sources, seen: Seen) -> None:
         if sources.is_ageless(canonicalize_name(self.project_name), link):
             self._uploaded_prior_to = None
         try:
-            result: tuple[LinkType, str] = evaluate(self, link)
+            result: tuple[LinkType, str] = _EVALUATE(self, link)
         finally:
             self._uploaded_prior_to = prior_to
         # pip would stop at a file whose age nobody knows; to us it is one that may be too young.
         return (LinkType.upload_too_late, result[1]) if result[0] is LinkType.upload_time_missing else result
 
-    finder.find_all_candidates, evaluator.evaluate_link = find_all_candidates, evaluate_link
+    finder.find_all_candidates, judge.evaluate_link = find_all_candidates, evaluate_link

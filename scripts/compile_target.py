@@ -1,7 +1,7 @@
-"""pip-compile's arguments -> its output, for a target that need not be this machine.
+"""pip-compile's arguments -> its output, for one target after another, none of which need be this machine.
 
-pip resolves for the interpreter that runs it, and pip-tools follows it: neither has an option for another one. For the
-length of this process the target is put in that interpreter's place:
+pip resolves for the interpreter that runs it, and pip-tools follows it: neither has an option for another one. While it
+resolves the target is put in that interpreter's place:
 
   * wheel tags: the package finder gets the target's `TargetPython`;
   * Requires-Python: the resolver gets the target's version;
@@ -19,7 +19,10 @@ from __future__ import annotations
 
 import argparse
 import functools
-from collections.abc import Iterable, Sequence
+import json
+import os
+import socket
+from collections.abc import Sequence
 from typing import Any
 
 from pip._internal.commands.install import InstallCommand
@@ -43,12 +46,17 @@ from piptools.repositories import LocalRequirementsRepository, PyPIRepository
 from piptools.resolver import BacktrackingResolver
 from piptools.scripts import compile as pip_compile
 
-from scripts import candidates, first_party
+from scripts import candidates, first_party, remembered
+from scripts.links import promising
 from scripts.target import Target
 from scripts.unsolved import Failure, Seen, origin
 from scripts.versions import Versions
 
 _SEEN = Seen()
+# What pip has itself: it is patched anew for each target.
+_BUILD_FINDER: Any = InstallCommand._build_package_finder
+_MAKE_RESOLVER: Any = InstallCommand.make_resolver
+_ENSURE_API: Any = collector._ensure_api_header
 
 
 class _WheelsOnly(FormatControl):
@@ -102,15 +110,14 @@ class _TargetPython(TargetPython):
 
 def _patch_target(target: Target, allowed_sdists: frozenset[str]) -> None:
     command: Any = InstallCommand
-    build_finder, make_resolver = command._build_package_finder, command.make_resolver
 
     def build_finder_for_target(self: InstallCommand, options: Any, session: Any) -> PackageFinder:
         options.format_control = _WheelsOnly(allowed_sdists)
-        finder: PackageFinder = build_finder(self, options, session, target_python=_TargetPython(target))
+        finder: PackageFinder = _BUILD_FINDER(self, options, session, target_python=_TargetPython(target))
         return finder
 
     command._build_package_finder = build_finder_for_target
-    command.make_resolver = functools.partial(make_resolver, py_version_info=target.version)
+    command.make_resolver = functools.partial(_MAKE_RESOLVER, py_version_info=target.version)
     vars(markers)["default_environment"] = lambda: dict(target.environment)
 
 
@@ -150,30 +157,25 @@ def _fail_on_page(link: Link, reason: str | Exception, **_: object) -> None:
 def _patch_index() -> None:
     """Make pip say what is wrong with the upstream, and remember what it passes over."""
     finder: Any = PackageFinder
-    read_page, evaluate_links, ensure_api = (
-        finder.process_project_url,
-        finder.evaluate_links,
-        collector._ensure_api_header,
-    )
 
-    def process_project_url(self: PackageFinder, project_url: Link, link_evaluator: LinkEvaluator) -> Any:
+    def process_project_url(self: Any, project_url: Link, link_evaluator: LinkEvaluator) -> Any:
+        name = link_evaluator.project_name
         try:
-            return read_page(self, project_url, link_evaluator)
+            page = self._link_collector.fetch_response(project_url, package_name=name)
+            if page is None:
+                return []
+            _SEEN.add(canonicalize_name(name), link_evaluator, functools.partial(collector.parse_links, page))
+            return self.evaluate_links(link_evaluator, promising(page, link_evaluator))
         except (RequestException, ValueError, TypeError, KeyError, AttributeError) as error:
             raise _unreadable(project_url.url, error) from None
 
-    def remember_links(self: PackageFinder, link_evaluator: LinkEvaluator, links: Iterable[Link]) -> Any:
-        links = list(links)
-        _SEEN.add(canonicalize_name(link_evaluator.project_name), link_evaluator, links)
-        return evaluate_links(self, link_evaluator, links)
-
     def ensure_api_header(response: Any) -> None:
         try:
-            ensure_api(response)
+            _ENSURE_API(response)
         except collector._NotAPIContent as error:
             raise _unreadable(response.url, error) from None
 
-    finder.process_project_url, finder.evaluate_links = process_project_url, remember_links
+    finder.process_project_url = process_project_url
     vars(collector).update(_handle_get_simple_fail=_fail_on_page, _ensure_api_header=ensure_api_header)
 
 
@@ -192,9 +194,8 @@ def _sources(args: argparse.Namespace) -> candidates.Sources:
     return candidates.Sources(first_party.read(args.first_party), args.private, public, any_age)
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run pip-compile; where it fails, the reason is printed to standard output and 1 is returned."""
-    parser = argparse.ArgumentParser(description=__doc__)
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="compile_target")
     parser.add_argument("--target", required=True, help="such as 3.12-win_amd64")
     parser.add_argument("--pins-only", action="store_true", help="take the requirements without their dependencies")
     parser.add_argument("--allow-sdist", action="append", default=[], help="a name that may be an sdist")
@@ -203,20 +204,37 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--public", action="append", default=[], help="name and versions that it does not mean")
     parser.add_argument("--any-age", action="append", default=[], help="name and versions that may be of any age")
     parser.add_argument("arguments", nargs="+", help="pip-compile's own, after --")
-    args = parser.parse_args(argv)
+    return parser
+
+
+def _compile(arguments: Sequence[str]) -> str:
+    """Run pip-compile; returns the reason where it fails."""
+    args = _parser().parse_args(arguments)
+    _SEEN.forget()
     _patch_target(Target.parse(args.target), frozenset(args.allow_sdist))
-    _patch_index()
     candidates.patch(_sources(args), _SEEN)
     _patch_results(pins_only=args.pins_only)
     try:
         pip_compile.cli.main(args.arguments, standalone_mode=False)
     except HashError as error:
         fact = "what the upstream sends does not have the sha256 that its page or the lock says"
-        print(f"{error.req.name if error.req else 'a file'}: {fact}; name another version")
-        return 1
+        return f"{error.req.name if error.req else 'a file'}: {fact}; name another version"
     except (PipError, PipToolsError, RequestException) as error:
-        print(f"{error.message}: {error.context}" if isinstance(error, DiagnosticPipError) else error)
-        return 1
+        return f"{error.message}: {error.context}" if isinstance(error, DiagnosticPipError) else str(error)
+    return ""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Answer each line, a JSON list of a working directory and arguments, with the reason of a failure, or with ""."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("socket", type=int, help="the file descriptor of the socket on which we are asked")
+    _patch_index()
+    remembered.patch()
+    with socket.socket(fileno=parser.parse_args(argv).socket) as talk, talk.makefile("rw", encoding="utf-8") as lines:
+        for line in lines:
+            folder, *arguments = json.loads(line)
+            os.chdir(folder)
+            print(json.dumps(_compile(arguments).strip()), file=lines, flush=True)
     return 0
 
 

@@ -7,13 +7,13 @@ resolves the requirement against the built pages alone, from `file://`.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from scripts import CODE, closure
+from scripts import closure
 from scripts.closure import Served
 from scripts.closure_check import RULE, Check
+from scripts.compilers import Compilers
 from scripts.config import Config
 from scripts.finding import Finding
 from scripts.locks import Key
@@ -47,21 +47,21 @@ def _doubtful(check: Check, key: Key) -> list[Line]:
 
 def findings(check: Check, questions: list[_Question], settings: Config, tree: Path) -> list[Finding]:
     """Ask pip each question; tree is a folder with `simple/` and `packages/`, as a server would show them."""
-    environment = environment_for(f"{tree.as_uri()}/simple") | {"PYTHONPATH": str(CODE)}
-    jobs = [(_job(one, settings, environment), one) for one in questions]
     found: dict[tuple[Line, str], list[Key]] = {}
-    for (_, one), reason in side_by_side(_ask, jobs, at_once=os.cpu_count() or 1):
-        if reason:
-            found.setdefault((one.line, reason), []).append(one.key)
+    with Compilers(environment_for(f"{tree.as_uri()}/simple")) as compilers:
+        jobs = [(_job(one, settings, compilers), one) for one in questions]
+        for (_, one), reason in side_by_side(_ask, jobs, at_once=os.cpu_count() or 1):
+            if reason:
+                found.setdefault((one.line, reason), []).append(one.key)
     return [_finding(check, line, reason, targets) for (line, reason), targets in found.items()]
 
 
-def _job(one: _Question, settings: Config, environment: Mapping[str, str]) -> Job:
+def _job(one: _Question, settings: Config, compilers: Compilers) -> Job:
     alone = RequirementSet(one.key.set_name, (RequirementFile(one.line.path, (one.line,)),))
     # Nothing of the lock's own rules: a client knows none of them.
     plain = settings._replace(resolve_deps=True, allow_sdists=(), policy=Policy(), first_party="")
     # What the lock pins is no more than one of the choices.
-    return Job(one.key, alone, plain, dict(environment), ("--upgrade",))
+    return Job(one.key, alone, plain, compilers, ("--upgrade",))
 
 
 def _ask(asked: tuple[Job, _Question]) -> str:

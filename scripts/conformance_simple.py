@@ -18,9 +18,9 @@ from packaging.utils import canonicalize_name
 from pypi_simple import DistributionPackage, Link
 
 from scripts.facts import Json
+from scripts.page import parse_page
 from scripts.problem import Problem, Rule
 from scripts.simple_json import API_VERSION
-from scripts.upstream import parse_page
 
 _TOP = "https://index.invalid/"
 _JSON = "application/json"

@@ -27,9 +27,10 @@ from scripts.fate import fate
 from scripts.list_files import published
 from scripts.locate import Missing, Pages, Wanted, candidates, is_release, locate, misfit, version_of
 from scripts.locks import Pin
+from scripts.page import Page
 from scripts.pip_environment import pip_environment
 from scripts.root import Root, is_file
-from scripts.upstream import Page, Upstream, UpstreamError
+from scripts.upstream import Upstream, UpstreamError
 
 _RENAMED = "it was published under another name than the upstream's, and that file is gone; take another version"
 
@@ -150,6 +151,14 @@ def _in_reach(root: Root, wanted: Wanted, settings: Config) -> dict[Pin, Path]:
     return found
 
 
+def _digests(wanted: Wanted) -> dict[str, set[str]]:
+    """Return the sha256 of the pins of each project."""
+    digests: dict[str, set[str]] = {}
+    for pin in wanted:
+        digests.setdefault(pin.name, set()).add(pin.sha256)
+    return digests
+
+
 def _download(
     root: Root, wanted: Wanted, found: Mapping[Pin, Path], settings: Config, upstream_url: str, timeout: float
 ) -> list[Missing]:
@@ -157,7 +166,7 @@ def _download(
     environment, deadline = pip_environment(upstream_url), time.monotonic() + timeout
     upstream, missing = Upstream(environment, deadline), [pin for pin in wanted if pin not in found]
     try:
-        pages = upstream.pages(dict.fromkeys(pin.name for pin in missing))
+        pages = upstream.pages(dict.fromkeys(pin.name for pin in missing), _digests(wanted))
     except UpstreamError as error:
         raise SystemExit(str(error)) from None
     _say_news(root, pages, found)

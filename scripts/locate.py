@@ -14,7 +14,7 @@ from pypi_simple import DistributionPackage
 from scripts.distribution import parse_filename
 from scripts.download import Download
 from scripts.locks import Key, Pin
-from scripts.upstream import Page
+from scripts.page import Page
 
 Wanted = Mapping[Pin, Sequence[Key]]
 Pages = Mapping[str, Page | None]

@@ -17,7 +17,8 @@ from pathlib import Path
 
 from packaging.utils import canonicalize_name
 
-from scripts import CODE, config, distribution, first_party, locks, waivers
+from scripts import config, distribution, first_party, locks, waivers
+from scripts.compilers import Compilers
 from scripts.config import Config
 from scripts.locks import Key
 from scripts.pip_environment import pip_environment
@@ -90,17 +91,14 @@ def _problem(sha256: str, wheel: Path) -> str | None:
     return None
 
 
-def _jobs(settings: Config, keys: Sequence[Key], upgrade: tuple[str, ...], upstream: str) -> list[Job]:
+def _jobs(settings: Config, keys: Sequence[Key], upgrade: tuple[str, ...], compilers: Compilers) -> list[Job]:
     _announce_sdists(settings)
-    environment = pip_environment(upstream) | {"PYTHONPATH": str(CODE)}
     sets = {one.name: one for one in settings.sets}
     exceptions = [one for one in waivers.load(Path()) if one.expires >= waivers.today()]
     age = timedelta(days=settings.policy.min_age_days.limit)
     prior_to = (datetime.now(UTC).replace(microsecond=0) - age).isoformat()
     in_house = _in_house(settings)
-    return [
-        Job(key, sets[key.set_name], settings, environment, upgrade, prior_to, exceptions, in_house) for key in keys
-    ]
+    return [Job(key, sets[key.set_name], settings, compilers, upgrade, prior_to, exceptions, in_house) for key in keys]
 
 
 def _run(jobs: Sequence[Job]) -> tuple[int, dict[Path, str]]:
@@ -116,6 +114,13 @@ def _run(jobs: Sequence[Job]) -> tuple[int, dict[Path, str]]:
         progress.show(f"Locking: {count} of {len(jobs)} targets done")
     progress.clear()
     return changed, failed
+
+
+def _make(
+    settings: Config, wanted: Sequence[Key], upgrade: tuple[str, ...], upstream: str
+) -> tuple[int, dict[Path, str]]:
+    with Compilers(pip_environment(upstream)) as compilers:
+        return _run(_jobs(settings, wanted, upgrade, compilers))
 
 
 def _reasons(failed: Mapping[Path, str]) -> Iterator[str]:
@@ -140,7 +145,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     stale = locks.problems(settings)
     wanted = [key for key in keys if upgrade or key.path in stale or not key.path.is_file()]
     try:
-        changed, failed = _run(_jobs(settings, wanted, upgrade, args.upstream)) if wanted else (0, {})
+        changed, failed = _make(settings, wanted, upgrade, args.upstream) if wanted else (0, {})
         # Where something fails, nothing that was approved is given up for it.
         dropped = [] if failed else _remove_dropped(keys)
     except OSError as error:

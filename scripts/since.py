@@ -16,9 +16,9 @@ from scripts.fate import fate
 from scripts.finding import Finding, about
 from scripts.list_files import File
 from scripts.offer import Offer
+from scripts.page import Page
 from scripts.policy import told
 from scripts.remedy import fixing, remedy
-from scripts.upstream import Page
 
 # What keeps the index from being trusted; all else that is found is yellow.
 RED = frozenset({"gone", "quarantined", "changed", "deleted", "yanked", "vulnerabilities"})

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import subprocess
-import sys
 import tempfile
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
@@ -14,6 +12,7 @@ from typing import NamedTuple
 from packaging.version import Version
 
 from scripts import locks
+from scripts.compilers import Compilers
 from scripts.config import FILE, Config
 from scripts.locks import Key, Pin
 from scripts.requirements import Line, RequirementFile, RequirementSet
@@ -26,7 +25,7 @@ class Job(NamedTuple):
     key: Key
     requirements: RequirementSet
     config: Config
-    environment: dict[str, str]
+    compilers: Compilers
     upgrade: tuple[str, ...] = ()
     prior_to: str = ""
     waivers: Sequence[Waiver] = ()
@@ -112,9 +111,9 @@ def _source_options(job: Job) -> Iterator[str]:
             yield f"--any-age={waiver.project} {waiver.versions}"
 
 
-def _command(job: Job, output: Path, sources: Iterable[str]) -> tuple[str, ...]:
+def _arguments(job: Job, output: Path, sources: Iterable[str]) -> tuple[str, ...]:
     return (
-        *(sys.executable, "-P", "-m", "scripts.compile_target", f"--target={job.key.target}"),
+        f"--target={job.key.target}",
         *(() if job.config.resolve_deps else ("--pins-only",)),
         *(f"--allow-sdist={name}" for name in job.config.allow_sdists),
         *_source_options(job),
@@ -131,16 +130,13 @@ def compile_layer(job: Job, layer: RequirementSet) -> str:
     """Run pip-compile for one layer; returns the pins, raises RuntimeError with the reason where there are none."""
     with tempfile.TemporaryDirectory() as folder:
         inputs, output = Path(folder) / "inputs", Path(folder) / "lock.txt"
-        command = _command(job, output, _write_inputs(layer, inputs))
+        arguments = _arguments(job, output, _write_inputs(layer, inputs))
         pins = list(_standing_pins(job, layer))
         # What was edited by hand tells a version that somebody wants, but no hash that anybody checked. And what is
         # built in-house may have been built anew.
         is_intact = bool(pins) and locks.is_intact(job.key.path)
         _write_existing(pins, output, job.in_house if is_intact else {pin.name for pin in pins})
-        done = subprocess.run(command, cwd=inputs, env=job.environment, capture_output=True, text=True, check=False)
-        if done.returncode:
-            status = f"pip-compile ended with exit status {done.returncode}"
-            raise RuntimeError(done.stdout.strip() or done.stderr.strip() or status)
+        job.compilers.compile(arguments, inputs)
         return output.read_text(encoding="utf-8")
 
 

@@ -13,8 +13,9 @@ from pypi_simple import DistributionPackage
 from scripts.distribution import Distribution, parse_filename
 from scripts.facts import Facts, Memory
 from scripts.list_files import Record
+from scripts.page import Page
 from scripts.terminal import Progress, side_by_side
-from scripts.upstream import Page, Upstream, UpstreamError
+from scripts.upstream import Upstream, UpstreamError
 
 _AT_ONCE = 4
 # After so many projects whose page cannot be had, and none whose can, nobody waits for those of the others.

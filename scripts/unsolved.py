@@ -6,7 +6,7 @@ pip's own report names the requirement and "from versions: none" when no file fi
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from packaging.utils import InvalidSdistFilename, InvalidWheelFilename, parse_sdist_filename, parse_wheel_filename
@@ -43,21 +43,31 @@ class Seen:
     """The links that pip saw of each project, taken or not."""
 
     def __init__(self) -> None:
-        self._links: dict[str, list[tuple[Version, LinkEvaluator, Link]]] = {}
+        self._pages: dict[str, list[tuple[LinkEvaluator, Callable[[], Iterable[Link]]]]] = {}
         self._local: set[str] = set()
 
-    def add(self, project: str, evaluator: LinkEvaluator, links: Iterable[Link]) -> None:
-        """Remember a page's links with what judges them."""
-        known = self._links.setdefault(project, [])
-        known += [(found[1], evaluator, link) for link in links if (found := identity(link))]
+    def add(self, project: str, evaluator: LinkEvaluator, links: Callable[[], Iterable[Link]]) -> None:
+        """Remember what lists a page's links, and what judges them; few are ever asked for."""
+        self._pages.setdefault(project, []).append((evaluator, links))
+
+    def forget(self) -> None:
+        """Begin anew, for another target."""
+        self._pages.clear()
+        self._local.clear()
 
     def keep_local(self, project: str) -> None:
         """Remember that the upstream is not asked for a project."""
         self._local.add(project)
 
+    def _links(self, project: str) -> list[tuple[Version, LinkEvaluator, Link]]:
+        pages = self._pages.get(project, ())
+        links = ((evaluator, link) for evaluator, links in pages for link in links())
+        found = [(found[1], evaluator, link) for evaluator, link in links if (found := identity(link))]
+        return sorted(found, key=lambda one: (one[0], one[2].filename))
+
     def instead(self, project: str, specifier: SpecifierSet) -> str | None:
         """Say what the upstream has where nothing of a project can be taken; None where something can."""
-        links = sorted(self._links.get(project, ()), key=lambda one: (one[0], one[2].filename))
+        links = self._links(project)
         source = "first_party" if project in self._local else "the upstream"
         if not links and project in self._local:
             return "it is kept from the upstream as a name of your own; put a wheel of it into first_party"

@@ -11,19 +11,20 @@ import re
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from concurrent.futures import Future
 from contextlib import suppress
 from pathlib import Path
 from queue import Empty, SimpleQueue
-from typing import NamedTuple, TypeVar
-from urllib.parse import unquote, urljoin
+from types import MappingProxyType
+from typing import TypeVar
+from urllib.parse import unquote
 
 import requests
 from packaging.utils import canonicalize_name
-from pypi_simple import ACCEPT_JSON_PREFERRED, DistributionPackage, ProjectPage
+from pypi_simple import ACCEPT_JSON_PREFERRED
 
-from scripts.facts import Status, checked_status
+from scripts.page import Page, parse_page
 
 # The largest pages of PyPI have some tens of megabytes.
 MAX_PAGE_BYTES = 100 * 2**20
@@ -44,13 +45,6 @@ _REASONS: tuple[tuple[type[Exception], str], ...] = (  # the first that fits
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
-
-
-class Page(NamedTuple):
-    """A project's page: its files, and the project's status."""
-
-    files: list[DistributionPackage]
-    status: Status
 
 
 class UpstreamError(Exception):
@@ -96,14 +90,19 @@ class Upstream:
         user, _, password = own["both"].partition(":")
         return unquote(user), unquote(password)
 
-    def pages(self, projects: Iterable[str]) -> dict[str, Page | None]:
-        """Return the page of each project, None where the upstream does not know it. Raises UpstreamError."""
+    def pages(
+        self, projects: Iterable[str], wanted: Mapping[str, Collection[str]] = MappingProxyType({})
+    ) -> dict[str, Page | None]:
+        """Return the page of each project, None where the upstream does not know it. Raises UpstreamError.
+
+        A page in JSON that has the files with all the sha256 that are wanted of a project has no others.
+        """
         try:
-            return dict(until(self._deadline, self._page, projects))
+            return dict(until(self._deadline, lambda name: self._page(name, wanted.get(name, ())), projects))
         except TimeoutError as error:
             raise UpstreamError(f"{without_password(self._url)}/: {error}; is UPSTREAM right, and up?") from None
 
-    def _page(self, project: str) -> Page | None:
+    def _page(self, project: str, wanted: Collection[str]) -> Page | None:
         url = f"{self._url}/{canonicalize_name(project)}/"
         try:
             with self.get(url, {"Accept": ACCEPT_JSON_PREFERRED}) as response:
@@ -114,7 +113,7 @@ class Upstream:
         except OSError as error:
             raise UpstreamError(f"{without_password(url)}: {reason_of(error)}; is UPSTREAM right, and up?") from None
         try:
-            return parse_page(project, response.headers.get("Content-Type", ""), data, response.url)
+            return parse_page(project, response.headers.get("Content-Type", ""), data, response.url, wanted)
         except Exception:  # what the parsers raise for a page that is none is not documented
             raise UpstreamError(f"{without_password(url)}: not a page of a package index; is UPSTREAM right?") from None
 
@@ -201,24 +200,6 @@ def until(deadline: float, work: Callable[[Item], Result], items: Iterable[Item]
         raise TimeoutError("not done within FETCH_TIMEOUT") from None
     finally:
         waiting.clear()
-
-
-def parse_page(project: str, content_type: str, data: bytes, url: str) -> Page:
-    """Read a page of the Simple API; raises whatever a parser raises for what is none."""
-    kind = content_type.partition(";")[0].strip().lower()
-    if kind.endswith("json"):
-        parsed = json.loads(data.decode("utf-8"))
-        status = checked_status(parsed.pop("project-status", None))
-        for file in parsed["files"]:
-            if file.get("provenance"):  # in plain files it is relative, which pypi-simple refuses
-                file["provenance"] = urljoin(url, file["provenance"])
-        return Page(ProjectPage.from_json_data(parsed, url).packages, status)
-    if kind not in {"text/html", "application/vnd.pypi.simple.v1+html"}:
-        raise ValueError(kind)
-    page = ProjectPage.from_html(project, data.decode("utf-8"), url)
-    for file in page.packages:
-        file.provenance_url = file.provenance_url and urljoin(url, file.provenance_url)
-    return Page(page.packages, checked_status({"status": page.status, "reason": page.status_reason}))
 
 
 def _is_provenance(data: bytes) -> bool:

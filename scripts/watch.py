@@ -18,6 +18,7 @@ from scripts.config import Config
 from scripts.finding import Finding
 from scripts.list_files import File
 from scripts.offer import Offer
+from scripts.page import Page
 from scripts.people import count
 from scripts.pip_environment import pip_environment
 from scripts.root import opened_to_read
@@ -26,7 +27,7 @@ from scripts.since import Context
 from scripts.terminal import Progress, run, side_by_side
 from scripts.texts import printable
 from scripts.unchecked import NotChecked
-from scripts.upstream import Page, Upstream, UpstreamError
+from scripts.upstream import Upstream, UpstreamError
 from scripts.variables import positive
 from scripts.why import chains
 

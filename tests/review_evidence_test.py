@@ -20,6 +20,7 @@ from review_history import History, git, licensed
 
 from scripts import locks, review, upstream
 from scripts.locate import version_of
+from scripts.page import Page
 from scripts.pip_environment import pip_environment
 
 IN = "-r requirements.in"
@@ -422,7 +423,7 @@ def test_make_review_passes_its_variables_on(tmp_path: Path) -> None:
     assert make(path, "review", *variables, "STRICT=", env=environment(**ALONE)).returncode == 0
 
 
-def _older(key: locks.Key, page: upstream.Page, project: str, now: Any) -> tuple[str, str]:
+def _older(key: locks.Key, page: Page, project: str, now: Any) -> tuple[str, str]:
     """Return version and hash of what a target would have taken of a project before its present version."""
     wheels = [file for file in page.files if file.filename.endswith(".whl") and key.target.accepts(file.filename)]
     found = [(version_of(file.filename, project), file) for file in wheels]  # type: ignore[arg-type]

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from project import CODE, environment
+
 from bench.closure_set import PLATFORMS, PYTHONS, REQUIREMENT, checkout, stock
 from bench.measure import Medians, run, side_by_side
-from bench.place import Place
+from bench.place import Place, fresh_caches
 from bench.table import Row, row
 from scripts import locks
 from scripts.target import host_python
@@ -24,6 +27,12 @@ def _locked(place: Place, name: str, pythons: Sequence[str], platforms: Sequence
 def _index(place: Place, path: Path) -> float:
     """Fetch and publish: all of `make index`, since that is what one runs."""
     return place.make(path, "index", place.empty("fetched"), online=True).seconds
+
+
+def _fetch(place: Place, path: Path) -> float:
+    """Fetch alone, without the checks and the pages that follow."""
+    env = environment(PYTHONPATH=os.pathsep.join((str(path), str(CODE / "tests"))), **fresh_caches(place))
+    return run(sys.executable, "-P", "-m", "bench.fetch_step", place.empty("fetched"), cwd=path, env=env).seconds
 
 
 def _pip_download(place: Place, *requirements: Path) -> float:
@@ -51,6 +60,9 @@ def rows(place: Place) -> Iterator[Row]:
     lock = next((one / "locks").glob("*/*.txt"))
     single = _split(place, lock)
 
+    def fetch_beside(*requirements: Path, runs: int = 3) -> Medians:
+        return side_by_side(lambda: _fetch(place, one), lambda: _pip_download(place, *requirements), runs=runs)
+
     def beside(*requirements: Path, runs: int = 3) -> Medians:
         return side_by_side(lambda: _index(place, one), lambda: _pip_download(place, *requirements), runs=runs)
 
@@ -60,4 +72,7 @@ def rows(place: Place) -> Iterator[Row]:
     work = f"make index, the {len(single)} wheels of {REQUIREMENT}'s lock, empty root"
     yield row(work, "one pip download --require-hashes", "≤ 0.5 ×", lambda: beside(lock))
     yield row(work, "one pip for each requirement", "≤ 0.04 ×", lambda: beside(*single, runs=1))
-    yield row("the same, 6 targets", "our own time for one target", "≤ 3 ×", beside_one)
+    alone = f"the fetch of {len(single)} wheels by itself, without checks and publishing"
+    yield row(alone, "one pip download --require-hashes", "≤ 0.5 ×", lambda: fetch_beside(lock))
+    yield row(alone, "one pip for each requirement", "≤ 0.04 ×", lambda: fetch_beside(*single, runs=1))
+    yield row("make index, the same lock for 6 targets", "our own time for one target", "≤ 3 ×", beside_one)

@@ -1,0 +1,15 @@
+"""locks/ of the current folder -> a shared folder's `incoming/`: the step of `make index` that downloads, by itself."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from scripts.fetch import fetch
+from scripts.gather import read_approved
+from scripts.root import opened
+
+if __name__ == "__main__":
+    settings, wanted = read_approved()
+    with opened(Path(sys.argv[1])) as root:
+        fetch(root, wanted, settings, upstream_url="", timeout=3600)
