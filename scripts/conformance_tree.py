@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 
 from scripts import history, manifest, sbom
-from scripts.build import PRECOMPRESSED_BYTES, validator
+from scripts.build import has_twin, validator
 from scripts.list_files import FILE
 from scripts.manifest import ID_FILE
 from scripts.manifest import LINK as LINK_TO_POOL
@@ -66,7 +66,7 @@ def _found(folder: Path, expected: Mapping[str, str], above: str = "") -> Iterat
 
 
 def _expected(folder: Path, pages: Collection[str], *, is_published: bool) -> dict[str, str]:
-    twins = {f"{page}.gz" for page in pages if _size(folder / page) >= PRECOMPRESSED_BYTES}
+    twins = {f"{page}.gz" for page in pages if has_twin(folder / page, _size(folder / page))}
     files = {*pages, *twins} | {f"{page}.etag" for page in (*pages, *twins)}
     folders = {str(above) for path in files for above in Path(path).parents} - {"."}
     own = {ID_FILE: REGULAR, LINK_TO_POOL: LINK, manifest.FILE: REGULAR} if is_published else {}

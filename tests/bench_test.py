@@ -169,6 +169,8 @@ def test_what_wrk_says_is_read() -> None:
     assert load.parse(_SAID.format(slowest="850.00us", space=" ", more="")).p99_ms == 0.85
     with pytest.raises(FailedError, match=r"^Non-2xx or 3xx responses: 7$"):
         load.parse(_SAID.format(slowest="1.00ms", space="", more="  Non-2xx or 3xx responses: 7\n"))
+    with pytest.raises(FailedError, match=r"^no answer to any of 64 connections$"):
+        load.parse(_SAID.format(slowest="0.00us", space="", more="").replace("500.00MB", "0.00B"))
     with pytest.raises(FailedError, match=r"^wrk tells no rate$"):
         load.parse("")
 

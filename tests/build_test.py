@@ -20,7 +20,7 @@ from offers import file, offer
 from pypi_simple import PyPISimple
 from upstream import Upstream
 
-from scripts.build import PRECOMPRESSED_BYTES, build, seal
+from scripts.build import PRECOMPRESSED_BYTES, PRECOMPRESSED_JSON_BYTES, build, seal
 
 YAML = 'python_versions: ["3.12"]\nplatforms: [manylinux_2_28_x86_64]\nclosure: off\n'
 FILES = [
@@ -114,13 +114,20 @@ def test_every_page_has_its_validator(published: Checkout) -> None:
 
 
 def test_a_large_page_has_a_compressed_twin_with_the_same_validator(tmp_path: Path) -> None:
-    for name, size in {"small.html": PRECOMPRESSED_BYTES - 1, "large.json": PRECOMPRESSED_BYTES}.items():
+    sizes = {
+        **{"large.json": PRECOMPRESSED_BYTES, "small.html": PRECOMPRESSED_BYTES - 1},
+        **{"a/index.json": PRECOMPRESSED_JSON_BYTES, "b/index.json": PRECOMPRESSED_JSON_BYTES - 1},
+    }
+    for name, size in sizes.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_bytes(bytes(size))
-    pages = list(tmp_path.iterdir())
+    pages = [tmp_path / name for name in sizes]
     seal(pages)
     seal(pages)  # a second time for pages that were written again
-    assert sorted(path.name for path in tmp_path.iterdir()) == [
-        *("large.json", "large.json.etag", "large.json.gz", "large.json.gz.etag", "small.html", "small.html.etag")
+    assert sorted(str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()) == [
+        *("a/index.json", "a/index.json.etag", "a/index.json.gz", "a/index.json.gz.etag"),
+        *("b/index.json", "b/index.json.etag"),
+        *("large.json", "large.json.etag", "large.json.gz", "large.json.gz.etag", "small.html", "small.html.etag"),
     ]
     assert gzip.decompress((tmp_path / "large.json.gz").read_bytes()) == bytes(PRECOMPRESSED_BYTES)
     assert (tmp_path / "large.json.gz.etag").read_text() == (tmp_path / "large.json.etag").read_text()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import gzip
+import http.client
 import os
 import re
 import shutil
@@ -14,7 +16,7 @@ import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, NamedTuple
+from typing import NamedTuple
 
 from bench.measure import FailedError, run
 
@@ -42,23 +44,33 @@ def parse(said: str) -> Load:
     rate, slowest, through = (each.search(said) for each in (_PER_SECOND, _SLOWEST, _BYTES))
     if rate is None or slowest is None or through is None:
         raise FailedError("wrk tells no rate")
+    if not float(through[1]):
+        raise FailedError(f"no answer to any of {CONNECTIONS} connections")
     milliseconds = float(slowest[1]) * _MILLISECONDS[slowest[2]]
     return Load(float(rate[1]), milliseconds, float(through[1]) * _MEGABYTES[through[2]])
 
 
-def load(url: str, headers: Mapping[str, str]) -> Load:
+def load(url: str, headers: Mapping[str, str], *, seconds: int = SECONDS) -> Load:
     """Ask for a URL for some seconds, over and over."""
     if shutil.which("wrk") is None:
         raise FailedError("wrk is not installed")
     told = (f"--header={name}: {value}" for name, value in headers.items())
-    options = ("--threads=2", f"--connections={CONNECTIONS}", f"--duration={SECONDS}s", "--timeout=10s", "--latency")
-    return parse(run("wrk", *options, *told, url, timeout=SECONDS + 60).output)
+    options = ("--threads=2", f"--connections={CONNECTIONS}", f"--duration={seconds}s", "--timeout=10s", "--latency")
+    return parse(run("wrk", *options, *told, url, timeout=seconds + 60).output)
 
 
-def opened(url: str) -> IO[bytes]:
-    """Ask for a URL as a browser would; proxpi has no answer for those who accept nothing."""
-    answer: IO[bytes] = urllib.request.urlopen(urllib.request.Request(url, headers={"Accept": "*/*"}), timeout=300)
+def opened(url: str, headers: Mapping[str, str] | None = None) -> http.client.HTTPResponse:
+    """Ask for a URL, by default as a browser would; proxpi has no answer for those who accept nothing."""
+    request = urllib.request.Request(url, headers=dict(headers or {"Accept": "*/*"}))
+    answer: http.client.HTTPResponse = urllib.request.urlopen(request, timeout=300)
     return answer
+
+
+def content(url: str, headers: Mapping[str, str]) -> bytes:
+    """Return what a server sends, unpacked."""
+    with opened(url, headers) as answer:
+        data = answer.read()
+        return gzip.decompress(data) if answer.headers["Content-Encoding"] == "gzip" else data
 
 
 def _answers(url: str) -> bool:

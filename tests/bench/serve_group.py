@@ -15,7 +15,7 @@ from urllib.parse import urljoin
 from project import free_port
 
 from bench import peers, synthetic
-from bench.load import Load, load, opened, server
+from bench.load import Load, content, load, opened, server
 from bench.measure import FailedError, Medians, side_by_side
 from bench.peers import JSON, Served, Tree
 from bench.place import Place
@@ -41,7 +41,9 @@ class _Loads:
     theirs: list[Load] = field(default_factory=list)
 
     def measure(self, unit: str, url: str, beside: str, *, runs: int = 3) -> Medians:
-        """Load both in turn."""
+        """Load both in turn, once they are warm."""
+        for each in (url, beside):
+            load(each, _PIP, seconds=1)
         return side_by_side(self._of(self.ours, unit, url), self._of(self.theirs, unit, beside), runs=runs)
 
     @staticmethod
@@ -95,14 +97,20 @@ def _ours_paths(tree: Tree) -> Sequence[str]:
     return f"/simple/{tree.project}/", "/simple/", f"/packages/{tree.big_wheel}"
 
 
+def _measure_the_same(loads: _Loads, unit: str, url: str, beside: str) -> Medians:
+    """Measure two servers that send the same; raises FailedError where they do not."""
+    if content(url, _PIP) != content(beside, _PIP):
+        raise FailedError(f"{url} and {beside} do not send the same")
+    return loads.measure(unit, url, beside)
+
+
 def _beside_bare(tree: Tree, bare: str) -> Iterator[Row]:
     """Ask the bare Caddy for the same pages by their own names: it does not look at Accept."""
     names = ("index.json", "index.json", "")
     beside = "bare caddy file-server"
     for work, path, name, target, unit in zip(_WORKS, _ours_paths(tree), names, _TARGETS, _UNITS, strict=True):
-        loads = _Loads()
-        measure = partial(loads.measure, unit, f"{tree.ours}{path}", f"{bare}{path}{name}")
-        yield row(work, beside, target, measure, unit)
+        loads, urls = _Loads(), (f"{tree.ours}{path}", f"{bare}{path}{name}")
+        yield row(work, beside, target, partial(_measure_the_same, loads, unit, *urls), unit)
         if work == _WORKS[0]:
             yield row(f"{work}, 99th percentile", beside, "≤ 1.1 ×", loads.slowest, "ms")
 
@@ -155,7 +163,9 @@ def _beside_peer(place: Place, tree: Tree, name: str) -> Iterator[Row]:
         yield Row("the three above", name, failure=str(error))
         return
     with stack:
-        for work, path, url, unit in zip(_WORKS, _ours_paths(tree), urls, _UNITS, strict=True):
+        works = list(zip(_WORKS, _ours_paths(tree), urls, _UNITS, strict=True))
+        # The wheel first: where pages are slow, they go on being made when nobody waits for them any more.
+        for work, path, url, unit in (works[-1], *works[:-1]):
             measure = partial(_Loads().measure, unit, f"{tree.ours}{path}", url, runs=1)
             yield row(work, called, "", measure, unit)
 
