@@ -53,7 +53,7 @@ def hold_all(
 ) -> dict[str, Held]:
     """Read the files that are there, given by their names; show is told how far that is.
 
-    read are distributions that were read in this run, by sha256: what the same bytes say need not be read again.
+    read are distributions that were read and checked in this run, by sha256: the same bytes need not be read again.
     """
     there = {name: path for name, path in files.items() if is_file(path)}
     names, held = sorted(there), dict[str, Held]()
