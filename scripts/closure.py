@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from packaging.markers import Marker
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
-from packaging.tags import Tag
+from packaging.tags import Tag, parse_tag
 from packaging.utils import canonicalize_name, parse_wheel_filename
 from packaging.version import Version
 
@@ -34,9 +34,12 @@ def _project(need: str) -> str:
     return canonicalize_name(parse(need).name)
 
 
-@cache
+_parsed_tags = cache(parse_tag)
+
+
 def _tags(filename: str) -> frozenset[Tag]:
-    return parse_wheel_filename(filename)[3]
+    """Return a wheel's tags, of which many have the same."""
+    return _parsed_tags("-".join(filename.removesuffix(".whl").split("-")[-3:]))
 
 
 def _is_pin(specifier: SpecifierSet) -> bool:
@@ -93,8 +96,9 @@ class Served:
         """Place a file in the target's order of preference (PEP 425), then by its build tag (PEP 427)."""
         if file.distribution.metadata is None:
             return len(self._tags), 0
-        _, _, build, tags = parse_wheel_filename(file.distribution.filename)
-        return min(self._tags[tag] for tag in tags if tag in self._tags), -build[0] if build else 1
+        name = file.distribution.filename
+        build = parse_wheel_filename(name)[2] if name.count("-") > 4 else ()
+        return min(self._tags[tag] for tag in _tags(name) if tag in self._tags), -build[0] if build else 1
 
     def pins(self, files: Iterable[File]) -> list[File]:
         """List the files that the target's own lock names."""

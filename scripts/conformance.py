@@ -179,7 +179,7 @@ def refuse(
 ) -> None:
     """Raise SystemExit with all problems where a site, which would become a release, breaks a rule.
 
-    read are the distributions that were read in this run, by sha256.
+    read are the distributions that were read and checked in this run, by sha256.
     """
     held = hold_all(files, show, read)
     found = examine_folder(site, approved, held, release, show, is_published=False)

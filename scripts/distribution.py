@@ -67,7 +67,10 @@ class About(NamedTuple):
 
 
 class Distribution(NamedTuple):
-    """One file: its name, sha256 in hex, size in bytes, exact METADATA (None for an sdist), and what that says."""
+    """One file: its name, sha256 in hex, size in bytes, exact METADATA (None for an sdist), and what that says.
+
+    is_checked: its archive was checked as it was read, and not believed to have been checked before.
+    """
 
     filename: str
     name: NormalizedName
@@ -78,6 +81,7 @@ class Distribution(NamedTuple):
     requires_dist: tuple[str, ...] = ()
     requires_python: str | None = None
     about: About = About()
+    is_checked: bool = False
 
 
 @cache
@@ -122,6 +126,7 @@ def read(path: Path, sha256: str, *, is_sound: bool = False) -> Distribution:
         tuple(_checked_requirements(f"{filename}: {member}", raw)) if is_wheel else (),
         _checked_python(f"{filename}: {member}", raw),
         _about(raw),
+        not is_sound,
     )
 
 

@@ -38,7 +38,8 @@ def _sync_each(paths: Iterator[Path]) -> None:
 
 def sync_all(paths: Iterable[Path]) -> None:
     """fsync all of them; raises OSError where one cannot be written."""
-    rest = iter(list(paths))  # the threads take from it in turn
+    todo = list(paths)
+    rest = iter(todo)  # the threads take from it in turn
     with ThreadPoolExecutor(_AT_ONCE) as pool:
-        for done in [pool.submit(_sync_each, rest) for _ in range(_AT_ONCE)]:
+        for done in [pool.submit(_sync_each, rest) for _ in todo[:_AT_ONCE]]:
             done.result()

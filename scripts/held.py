@@ -16,6 +16,7 @@ from scripts.root import is_file
 from scripts.terminal import side_by_side
 
 PACKAGES = "packages"
+_NONE: Mapping[str, Distribution] = MappingProxyType({})
 _IN_A_GROUP = 20  # a thread's work has its own cost, which is more than to hash a small file
 _AT_ONCE = 2  # hashing and unpacking leave Python to others meanwhile
 
@@ -38,8 +39,8 @@ def _as_read(one: Distribution) -> Held:
     return Held(one.sha256, one.size, metadata, one.requires_python)
 
 
-def hold(path: Path, read: Mapping[str, Distribution]) -> Held:
-    """Hash one file, and read it unless a file of these bytes was read before."""
+def hold(path: Path, read: Mapping[str, Distribution] = _NONE) -> Held:
+    """Hash one file, and read it unless it is among those that were read before, by sha256."""
     sha256, size = sha256_of(path), path.stat().st_size
     try:
         return _as_read(read.get(sha256) or distribution.read(path, sha256))
@@ -48,11 +49,11 @@ def hold(path: Path, read: Mapping[str, Distribution]) -> Held:
 
 
 def hold_all(
-    files: Mapping[str, Path], show: Callable[[str], None], read: Mapping[str, Distribution] = MappingProxyType({})
+    files: Mapping[str, Path], show: Callable[[str], None], read: Mapping[str, Distribution] = _NONE
 ) -> dict[str, Held]:
     """Read the files that are there, given by their names; show is told how far that is.
 
-    read are distributions that were read in this run, by sha256: what the same bytes say need not be read again.
+    read are distributions that were read and checked in this run, by sha256: the same bytes need not be read again.
     """
     there = {name: path for name, path in files.items() if is_file(path)}
     names, held = sorted(there), dict[str, Held]()

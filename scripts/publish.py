@@ -181,8 +181,10 @@ def tell(offer: Offer, site: Path, entries: Sequence[Entry]) -> None:
 
 def _refuse(made: Made, release: str) -> None:
     """Raise SystemExit where what is to be published breaks a rule; the shared folder is as it was."""
-    read = {file.distribution.sha256: file.distribution for file in made.offer.files}
-    files = {one.filename: made.files[sha256] for sha256, one in read.items()}
+    offered = [file.distribution for file in made.offer.files]
+    files = {one.filename: made.files[one.sha256] for one in offered}
+    # Whoever can write to the shared folder can plant a release that claims to have checked a file.
+    read = {one.sha256: one for one in offered if one.is_checked}
     approved = Approved(made.wanted, made.offer.denied)
     progress = Progress()
     try:

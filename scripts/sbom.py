@@ -35,12 +35,13 @@ _INDEX = "pypi-index"  # the component that stands for all of it
 _MOST_TEXT = 500
 # CycloneDX's own library takes ten times as long, since it compares and hashes whole components; a test compares what
 # is written here with what it writes.
-_HEAD: Json = {
-    "$schema": "http://cyclonedx.org/schema/bom-1.6.schema.json",
-    "bomFormat": "CycloneDX",
+_HEAD: Json = {"$schema": "http://cyclonedx.org/schema/bom-1.6.schema.json", "bomFormat": "CycloneDX"}
+_TAIL: Json = {
     "metadata": {"component": {"bom-ref": _INDEX, "name": _INDEX, "type": "platform"}},
+    "serialNumber": "",
+    "specVersion": "1.6",
+    "version": 1,
 }
-_END: Json = {"specVersion": "1.6", "version": 1}
 _loose = json.JSONEncoder(sort_keys=True).encode
 _tight = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
 
@@ -150,23 +151,36 @@ def _number(digest: hashlib._Hash) -> str:
     return f"urn:uuid:{UUID(bytes=digest.digest()[:16], version=5)}"
 
 
-def serial_number(document: Json) -> str:
+def serial_number(document: Mapping[str, object]) -> str:
     """Return the serial number of a document with this content, whatever number it has now."""
     digest = _digest()
-    for text, _ in _pieces(document | {"serialNumber": ""}):
+    for text, _ in _pieces({**document, "serialNumber": ""}):
         digest.update(text.encode())
     return _number(digest)
+
+
+def whole(components: Iterator[Json], dependencies: Iterator[Json]) -> Json:
+    """Return a document that is still without its number."""
+    return _HEAD | {"components": components, "dependencies": dependencies} | _TAIL
+
+
+def head() -> str:
+    """Return what stands before the components, as it is written."""
+    return f"{_tight(_HEAD)[:-1]},"
+
+
+def tail(number: str) -> str:
+    """Return what stands behind the dependencies, as it is written."""
+    return f",{_tight(_TAIL | {'serialNumber': number})[1:]}"
 
 
 def write(offer: Offer, site: Path) -> None:
     """Write the bill of materials of what is offered."""
     refs = {file.distribution.filename: _purl(file) for file in offer.files}
-    arrays = {"components": _components(offer.files), "dependencies": _dependencies(graph_of(offer, refs))}
     digest = _digest()
     with (site / FILE).open("wb") as file:
-        for text, shorter in _pieces(_HEAD | arrays | _END | {"serialNumber": ""}):
+        for text, shorter in _pieces(whole(_components(offer.files), _dependencies(graph_of(offer, refs)))):
             digest.update(text.encode())
             file.write(shorter.encode())
-        # The number is one of the last keys, and known only now.
-        file.seek(1 - len(_tight(_END | {"serialNumber": ""})), os.SEEK_END)
-        file.write(_tight(_END | {"serialNumber": _number(digest)})[1:].encode())
+        file.seek(-len(tail("")), os.SEEK_END)  # the number is known only now
+        file.write(tail(_number(digest)).encode())

@@ -549,6 +549,21 @@ LINKS = [
         [f"{A_PEOPLE}: links https://x.example/y.png, which leads away"],
     ),
     Case(
+        "a style from elsewhere",
+        page(A_PEOPLE, "</main>", '<style>p { background: url("https://x.example/y.png") }</style></main>'),
+        [f"{A_PEOPLE}: links https://x.example/y.png, which leads away"],
+    ),
+    Case(
+        "a page that sends its readers elsewhere",
+        page(A_PEOPLE, "</main>", '<meta http-equiv="refresh" content="0; url=https://x.example/"></main>'),
+        [f"{A_PEOPLE}: links https://x.example/, which leads away"],
+    ),
+    Case(
+        "a page whose links begin elsewhere",
+        page(A_HTML, "<head>", '<head><base href="../alpha/">'),
+        [f"{A_HTML}: is no page of the Simple API"],
+    ),
+    Case(
         "another site that is not marked as one",
         page(A_PEOPLE, "</main>", '<a href="https://x.example/">y</a></main>'),
         [f"{A_PEOPLE}: links https://x.example/, which leads away"],

@@ -59,6 +59,7 @@ def test_a_wheel_is_read(tmp_path: Path) -> None:
         requires_dist=("gamma>=1; python_version<'3.9'",),
         requires_python=">=3.8",
         about=About("what it is", "MIT", (("Home", "https://example.org/"),), License(("MIT",), "expression")),
+        is_checked=True,
     )
 
 
@@ -100,7 +101,8 @@ def test_an_sdist_is_read_without_its_needs_which_only_a_build_tells(tmp_path: P
         with zipfile.ZipFile(path, "w") as archive:
             archive.writestr("alpha-1.0/PKG-INFO", one.metadata)
     expected = distribution.Distribution(
-        *(path.name, canonicalize_name("alpha"), Version("1.0"), one.sha256, path.stat().st_size, None, (), ">=3.8")
+        *(path.name, canonicalize_name("alpha"), Version("1.0"), one.sha256, path.stat().st_size, None, (), ">=3.8"),
+        is_checked=True,
     )
     assert distribution.read(path, one.sha256) == expected
 
