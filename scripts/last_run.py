@@ -22,8 +22,8 @@ from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
-from scripts import CODE
-from scripts.digest import sha256_of
+from scripts import CODE, manifest
+from scripts.digest import forget, remember, sha256_of
 from scripts.owner import FILE as OWNER
 from scripts.root import Root, is_file, is_folder, remove, write_synced
 
@@ -38,7 +38,7 @@ class Record(NamedTuple):
 
     paths are the requirement files and the folder of in-house wheels; due is when something old may go, by the file
     server's time; holds says how much is live, said are the run's other lines. inputs and shared are digests of the
-    checkout and of the shared folder, is_whole whether the latter is of every file.
+    checkout and of the shared folder, is_whole whether the latter is of every file, pool the one of the pool alone.
     """
 
     day: str
@@ -50,6 +50,7 @@ class Record(NamedTuple):
     due: float
     shared: str = ""
     is_whole: bool = False
+    pool: str = ""
 
 
 def today() -> str:
@@ -130,15 +131,41 @@ def _shared_digest(root: Root, live: Path, *, is_whole: bool) -> str:
     return _digest([*_folders(root, live), *(_every_file(root, live) if is_whole else [])])
 
 
-def forget(root: Root) -> None:
-    """Remove the record, before anything changes."""
+def _pool_digest(root: Root, live: Path) -> str:
+    """Digest of the system's word on every file of the pool, and on what says which file is which."""
+    told = live / manifest.FILE
+    return _digest([_told(told.name, told.lstat()), *sorted(_looked_into(root.packages))])
+
+
+def _remember_pool(root: Root) -> bool:
+    """Take the pool's files for what the live release says; returns whether the record vouches for that."""
+    record, live = read(root.path), root.live
+    if record is None or live is None or record.day != today():
+        return False
+    for name, fact in manifest.read(live).pool.items():
+        path = root.packages / name
+        remember(str(path), path.lstat(), fact.sha256)
+    return record.pool == _pool_digest(root, live)  # after that: what changes from here on is noticed
+
+
+def take(root: Root) -> None:
+    """Remove the record, before anything changes; the pool's files, if they are as it says, need not be hashed again.
+
+    On another day they are: so that what no clock shows is found once a day, too.
+    """
+    is_known = False
+    with suppress(OSError, ValueError):
+        is_known = _remember_pool(root)
+    if not is_known:
+        forget()
     remove(root.path / FILE)
 
 
 def _completed(root: Root, record: Record) -> Record:
     live = root.releases / record.release
     is_whole = bool(_every_file(root, live))
-    return record._replace(is_whole=is_whole, shared=_shared_digest(root, live, is_whole=is_whole))
+    shared = _shared_digest(root, live, is_whole=is_whole)
+    return record._replace(is_whole=is_whole, shared=shared, pool=_pool_digest(root, live))
 
 
 def keep(root: Root, record: Record) -> None:

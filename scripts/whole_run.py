@@ -65,11 +65,10 @@ def publish_all(args: argparse.Namespace) -> str:
     with opened(args.root) as root:
         rolled_back.refuse(root, locks_digest(), is_forced=args.force)
         with disk_errors(args.root, "make index"):
-            last_run.forget(root)
+            last_run.take(root)
             done = _publish(root, wanted, args, settings, report)
             # Whether a version has advisories changes without us.
-            if not settings.policy.vulnerabilities.is_on:
-                due = next_due(root, args.keep)
-                last_run.keep(root, Record(day, paths, inputs, done.release, holds, report.said, due))
+            due = 0.0 if settings.policy.vulnerabilities.is_on else next_due(root, args.keep)
+            last_run.keep(root, Record(day, paths, inputs, done.release, holds, report.said, due))
     state = "published" if done.is_new else "nothing changed, still"
     return f"{state} {done.release}: {holds} ({done.added} added, {done.retired} retired)"
