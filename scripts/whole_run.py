@@ -67,8 +67,9 @@ def publish_all(args: argparse.Namespace) -> str:
         with disk_errors(args.root, "make index"):
             last_run.take(root)
             done = _publish(root, wanted, args, settings, report)
-            # Whether a version has advisories changes without us.
-            due = 0.0 if settings.policy.vulnerabilities.is_on else next_due(root, args.keep)
+            # Whether a version has advisories changes without us, and what was said may be of the change itself.
+            is_to_repeat = settings.policy.vulnerabilities.is_on or (done.is_new and report.said)
+            due = 0.0 if is_to_repeat else next_due(root, args.keep)
             last_run.keep(root, Record(day, paths, inputs, done.release, holds, report.said, due))
     state = "published" if done.is_new else "nothing changed, still"
     return f"{state} {done.release}: {holds} ({done.added} added, {done.retired} retired)"
