@@ -86,15 +86,17 @@ class Root(NamedTuple):
     @property
     def live(self) -> Path | None:
         """The release that `web` shows; None before the first, and where `web` leads elsewhere."""
-        shown = self.path / self.web.readlink() if self.web.is_symlink() else None
-        return shown if shown in self.all_releases else None
+        shown = self.path / self.web.readlink() if self.web.is_symlink() else self.web
+        is_one = shown.parent == self.releases and release_time(shown) and is_folder(shown)
+        return shown if is_one else None
 
     @property
     def all_releases(self) -> list[Path]:
-        """The releases, oldest first. What is no whole folder of one, or of a time far ahead, is somebody's stray."""
-        latest = datetime.now(UTC) + _AHEAD
-        found = ((path, release_time(path)) for path in self.releases.glob("*") if is_folder(path))
-        return sorted(path for path, made in found if made and made < latest and is_file(path / "release.txt"))
+        """The releases, oldest first. What does not say that it is one, or is of a time far ahead, is a stray."""
+        latest, live = datetime.now(UTC) + _AHEAD, self.live
+        found = ((path, release_time(path)) for path in self.releases.glob("*") if is_folder(path) and path != live)
+        whole = (path for path, made in found if made and made < latest and is_file(path / "release.txt"))
+        return sorted([*whole, *filter(None, [live])])
 
     def now(self) -> float:
         """Return the time of the file server, in seconds since 1970, as files have it; our own clock may differ."""

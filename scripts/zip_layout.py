@@ -21,6 +21,7 @@ _MAX_NAME_BYTES = 1000  # Windows has 260, macOS 1024
 _END = struct.Struct("<4s4H2LH")
 _LOCATOR64 = struct.Struct("<4sLQL")
 _END64 = struct.Struct("<4sQ2H2L4Q")
+_NEWEST = 63  # version 6.3 of the zip format, the last that Python reads
 _CENTRAL = struct.Struct("<4s6H3L5H2L")
 _LOCAL = struct.Struct("<4s5H3L2H")
 _MAX_16, _MAX_32 = 0xFFFF, 0xFFFFFFFF
@@ -162,7 +163,9 @@ def _entries(directory: _Directory, data: bytes) -> Iterator[Entry]:
     at = 0
     for _ in range(directory.length):
         signature, *numbers = _CENTRAL.unpack_from(data.ljust(at + _CENTRAL.size, b"\0"), at)
-        _, _, flags, method, _, _, crc, packed, size, *lengths, disk, _, attributes, header = numbers
+        _, needed, flags, method, _, _, crc, packed, size, *lengths, disk, _, attributes, header = numbers
+        if needed & 0xFF > _NEWEST:
+            raise UnsoundError(f"needs version {needed & 0xFF} of the zip format, which readers do not have")
         name_at = at + _CENTRAL.size
         extra_at, comment_at, at = (name_at + sum(lengths[:n]) for n in (1, 2, 3))
         if signature != b"PK\x01\x02" or at > len(data) or disk:

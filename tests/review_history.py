@@ -113,6 +113,7 @@ class History:
         """Let a release say who published files, as it does once their provenance was verified."""
         release = self.checkout.root / "releases" / RELEASE
         (release / "provenance").mkdir(parents=True)
+        (release / "release.txt").write_text(f"{RELEASE}\n")
         pages: dict[str, list[dict[str, object]]] = {}
         for one, by in told.items():
             provenance = f'{{"by": "{by}"}}'.encode()

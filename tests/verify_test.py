@@ -193,7 +193,7 @@ def test_what_only_looks_like_it_is_named(published: Published, capsys: pytest.C
         f"{published.root}/bin/{silly}: is a folder that does not belong here; remove it",
         f"{published.root}/packages/{silly}: is a link that does not belong here; run make index",
         f"{published.root}/packages/.nfs123: is a file that does not belong here; run make index",
-        f"{published.root}/releases/.20260101T000000Z-0123456789ab.old: is a folder that is no release; remove it",
+        f"{published.root}/releases/.20260101T000000Z-0123456789ab.old: was left by a run that died; run make index",
     ]
 
 

@@ -484,7 +484,7 @@ def test_a_server_s_manifest_is_compared_and_its_signature_asked_for(
     def same(sent: Sent) -> Sent:
         return sent
 
-    assert told_by(same, ours)[0].endswith(": 3 projects, 4 files")
+    assert told_by(same, ours)[0].endswith(f": 3 projects, 4 files, signed as {ours.allowed} allows")
     nobody = f"manifest.jsonl: is signed by nobody that {theirs.allowed} allows (No principal matched)"
     assert told_by(same, theirs) == [nobody]
     other = data.replace(b'"generation": 1', b'"generation": 2')
