@@ -380,7 +380,7 @@ def test_a_head_that_is_larger_than_any_is_not_read(sides: Sides) -> None:
 
 
 @pytest.mark.parametrize("what", ["page", "page gone", "stray", "manifest", "signature", "wheel", "folder", "link"])
-@pytest.mark.parametrize("is_live", [True, False])
+@pytest.mark.parametrize("is_live", [True, pytest.param(False, marks=pytest.mark.slow)])
 def test_importing_a_release_again_mends_it(sides: Sides, tmp_path: Path, what: str, is_live: bool) -> None:
     release = sides.publish(ALPHA)
     one = sides.bundle("one")

@@ -91,7 +91,11 @@ def test_pip_installs_for_each_target_from_the_index_alone(offered: Checkout, tm
 
 
 @pytest.mark.parametrize(
-    ("platform", "expected"), [("linux", ["app", "fast"]), ("windows", ["app", "fast", "winonly"])]
+    ("platform", "expected"),
+    [
+        ("linux", ["app", "fast"]),
+        pytest.param("windows", ["app", "fast", "winonly"], marks=pytest.mark.slow),
+    ],
 )
 def test_uv_resolves_and_installs_from_the_index_alone(
     offered: Checkout, tmp_path: Path, platform: str, expected: list[str]
@@ -117,6 +121,7 @@ def test_the_tree_works_below_a_path_prefix(offered: Checkout, tmp_path: Path) -
 
 
 @pytest.mark.live
+@pytest.mark.slow
 def test_the_shipped_example_is_published_and_installed_in_two_commands(tmp_path: Path) -> None:
     clone = copy_of_project(tmp_path / "a clone")
     git = ("git", "-c", "user.name=a", "-c", "user.email=a@example.com")

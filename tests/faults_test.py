@@ -73,7 +73,7 @@ def test_a_run_that_is_killed_before_the_switch_changes_nothing_for_readers(
     assert strike(update, one_of(before_the_switch(update), call), KILL, tmp_path).seen == "old"
 
 
-@pytest.mark.parametrize(("call", "path"), SWITCH)
+@pytest.mark.parametrize(("call", "path"), [*SWITCH[:4:3], *(slowly(*each) for each in (*SWITCH[1:3], *SWITCH[4:]))])
 def test_a_run_that_is_killed_in_the_switch_shows_the_old_release_or_the_new_one(
     update: Scenario, tmp_path: Path, call: str, path: str
 ) -> None:

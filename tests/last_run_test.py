@@ -272,6 +272,7 @@ def test_a_run_that_is_refused_leaves_no_record(checkout: Checkout) -> None:
     assert not works(checkout)
 
 
+@pytest.mark.slow
 def test_where_advisories_are_asked_for_every_run_asks(checkout: Checkout) -> None:
     checkout.write(packages_yaml=f"{OFF}policy: {{vulnerabilities: warn}}\n")
     publish(checkout, ALPHA)

@@ -220,6 +220,7 @@ def test_without_locks_who_gave_no_sign_for_five_minutes_is_replaced(folder: Pat
         assert process.communicate("\n") == ("works\n", f"{folder}: going on in the place of {who}, which died\n")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dead", [True, False], ids=["with a dead owner", "with none"])
 def test_of_many_at_once_one_works_at_a_time(folder: Path, tmp_path: Path, dead: bool) -> None:
     before = failing(NO_LOCKS)

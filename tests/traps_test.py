@@ -127,6 +127,7 @@ def test_no_verb_runs_code_of_what_is_listed(
     assert sprung(traces) == []
 
 
+@pytest.mark.slow
 def test_no_verb_runs_code_of_what_is_resolved(
     tmp_path: Path, traces: Path, upstream: Upstream, monkeypatch: pytest.MonkeyPatch
 ) -> None:

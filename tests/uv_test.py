@@ -118,6 +118,7 @@ def pip_pins(checkout: Checkout, python: str, platform: str) -> list[str]:
         ("3.14", ["manylinux_2_28_aarch64", "musllinux_1_2_x86_64", "macosx_14_0_x86_64", "win_arm64"]),
     ],
 )
+@pytest.mark.slow
 def test_the_pins_agree_with_uv(checkout: Checkout, upstream: Upstream, python: str, platforms: list[str]) -> None:
     fill(upstream)
     names = [f"{name}[{','.join(EXTRAS[name])}]" if name in EXTRAS else name for name in NEEDS]
