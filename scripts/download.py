@@ -25,8 +25,9 @@ from pypi_simple import DistributionPackage
 
 from scripts import distribution
 from scripts.digest import sha256_of
+from scripts.durable import sync
 from scripts.locks import Key, Pin
-from scripts.root import Root, remove, sync_folder
+from scripts.root import Root, remove
 from scripts.terminal import Progress, raise_disk_error
 from scripts.upstream import Upstream, UpstreamError
 
@@ -119,7 +120,7 @@ class Downloader:
             os.fsync(file.fileno())
         remove(place)
         path.replace(place)
-        sync_folder(place.parent)
+        sync(place.parent)
         self._done.append(download)
 
     def _pip(self, group: Sequence[Download], folder: Path) -> str:

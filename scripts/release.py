@@ -19,10 +19,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from scripts import manifest, pool
-from scripts.durable import sync_all
+from scripts.durable import sync, sync_all
 from scripts.manifest import ID_FILE, LINK, OWN, Fact, Manifest, is_right
 from scripts.pool import Sources
-from scripts.root import Root, is_file, is_folder, is_silly, release_time, remove, sync_folder, write_synced
+from scripts.root import Root, is_file, is_folder, is_silly, release_time, remove, write_synced
 
 CHANGES = "changes.json"
 # From a release's folder. A page, below simple/<project>/ in `web`, reads ../../packages/<file>.
@@ -81,7 +81,7 @@ def make_live(root: Root, made: Manifest, site: Path, sources: Sources, keep: in
     gave_way: list[tuple[Path, Path]] = []
     try:
         added = pool.fill(root, sources, gave_way)
-        sync_folder(root.packages)
+        sync(root.packages)
         release = root.releases / made.release
         if site != release:
             _write(root, made, site)
@@ -135,7 +135,7 @@ def _write_page(source: Path, place: Path, previous: Path | None, fact: Fact) ->
 
 def _switch(root: Root, release: Path) -> None:
     """Point `web` at the release: a link under another name, renamed over the old one (works on NFS)."""
-    sync_folder(root.releases)
+    sync(root.releases)
     if root.live:
         os.utime(root.live)  # from now on nobody comes to it any more: see _prune
     link = root.path / ".web.new"
@@ -145,7 +145,7 @@ def _switch(root: Root, release: Path) -> None:
     if is_folder(root.web):  # somebody's; no rename replaces a folder by a link
         pool.make_way(root, root.web)
     link.rename(root.web)
-    sync_folder(root.path)
+    sync(root.path)
 
 
 def _prune(root: Root, keep: int) -> None:

@@ -246,18 +246,6 @@ def remove(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def sync_folder(path: Path) -> None:
-    """fsync a folder, so that the names in it survive a crash; file systems that cannot are left alone."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    except OSError as error:
-        if error.errno != errno.EINVAL:
-            raise
-    finally:
-        os.close(descriptor)
-
-
 def write_whole(path: Path, data: bytes, *, executable: bool = False, is_synced: bool = False) -> None:
     """Write a file under another name, and rename it into place: nobody sees half of it, unless the machine fails."""
     temporary = path.with_name(f".{path.name}.new")

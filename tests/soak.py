@@ -141,9 +141,9 @@ def _full_disk(scenario: Scenario, unit: small_disk.Unit, folder: Path) -> list[
 
 
 def faults(soak: Soak) -> list[Count]:
-    """Strike every call of every scenario: kills first, then a disk that is full for real, then single errors.
+    """Strike every call of every scenario: kills, a disk that is full for real, single errors.
 
-    Where the time does not suffice, the points struck are a sample that is the same each time.
+    Where the time does not suffice, the points struck are a sample of all that is the same each time.
     """
     scenarios = [prepare(name, soak.folder / name, soak.upstream) for name in SCENARIOS]
     groups = [[job for one in scenarios for job in _sweep(one, KILL)]]
@@ -154,9 +154,8 @@ def faults(soak: Soak) -> list[Count]:
             [job for one in full for unit in small_disk.UNITS for job in _full_disk(one, unit, soak.folder / "small")]
         )
     groups.append([job for one in scenarios for fault in FAULTS if fault != KILL for job in _sweep(one, fault)])
-    for group in groups:
-        random.Random(0).shuffle(group)  # noqa: S311 (an order, no secret)
     jobs = [job for group in groups for job in group]
+    random.Random(0).shuffle(jobs)  # noqa: S311 (an order, no secret)
     _run_all(soak, jobs)
     rows = {id(job.row): job.row for job in jobs}.values()
     return sorted(rows, key=lambda row: (SCENARIOS.index(row.scenario), row.fault))
