@@ -12,79 +12,117 @@ from __future__ import annotations
 
 import gzip
 import hashlib
-import json
 import os
-import shutil
 import subprocess
 import sys
-from collections.abc import Iterable, Mapping
+import tempfile
+from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 from scripts import sbom
-from scripts.facts import Json
-from scripts.list_files import FILE, listing
+from scripts.before import Before, keep
+from scripts.cores import in_pieces, on_all_cores
+from scripts.list_files import FILE, File, listing
 from scripts.offer import Offer
-from scripts.people import write_pages
-from scripts.simple_html import complete_pages
-from scripts.simple_json import PACKAGES_URL, project_page, root_page
+from scripts.people import write_pages, write_project
+from scripts.project import Project, projects_of
+from scripts.simple_html import complete_pages, write_root
+from scripts.simple_json import PACKAGES_URL, project_page, write_json
 from scripts.terminal import raise_disk_error
 
 # From here on a page is compressed once and not for each reader. Those that installers ask for all day are so from 4 kB
 # on, where compressing is a quarter of a request; below, a twin would save no block of the disk.
 PRECOMPRESSED_BYTES, PRECOMPRESSED_JSON_BYTES = 2**14, 2**12
+_PROJECTS_AT_ONCE = 500
 
 
-def build(offer: Offer, site: Path) -> None:
-    """Render the pages of what is offered into the folder site, which must not exist.
+class Built(NamedTuple):
+    """What stands in a site: the digest of each project, by name, and which of them were kept as they were."""
 
-    Raises SystemExit where dumb-pypi's pages link anything but what is offered.
+    digests: Mapping[str, str]
+    kept: frozenset[str] = frozenset()
+
+
+def build(offer: Offer, site: Path, before: Before | None = None) -> Built:
+    """Make the pages of what is offered in the folder site, which must not exist.
+
+    A project that is as it was before keeps its pages. Raises SystemExit where dumb-pypi's pages link anything but what
+    is offered.
     """
-    site.mkdir()
-    (site / FILE).write_text(listing(offer.files), encoding="ascii")
-    said = _run_dumb_pypi(site)
-    pages = {name: project_page(name, files, offer.status(name)) for name, files in offer.projects.items()}
-    if wrong := complete_pages(site / "simple", pages):
-        names = ", ".join(wrong)
-        raise SystemExit(f"dumb-pypi's pages do not match what it was given, for {names}: {said.strip()}")
-    _write_json(site / "simple", pages)
-    for file in offer.files:
-        if file.facts.provenance is not None:
-            place = site / "provenance" / f"{file.distribution.filename}.json"
-            place.parent.mkdir(exist_ok=True)
-            place.write_bytes(file.facts.provenance)
+    (site / "simple").mkdir(parents=True)
+    projects = projects_of(offer)
+    digests = {project.name: project.digest for project in projects}
+    kept = frozenset(one.name for one in projects if before and keep(one, digests[one.name], before, site))
+    others = [one for one in projects if one.name not in kept]
+    for _ in on_all_cores(partial(_write_projects, site), in_pieces(others, _PROJECTS_AT_ONCE)):
+        pass
+    _write_lists(offer, site)
+    write_root(site / "simple", digests)
     write_pages(offer, site)
     sbom.write(offer, site)
-    seal(sorted(path for path in site.rglob("*") if path.is_file()))
+    seal(path for folder in (site, site / "simple") for path in sorted(folder.iterdir()) if path.is_file())
+    return Built(digests, kept)
 
 
-def _run_dumb_pypi(site: Path) -> str:
-    """Let dumb-pypi write its pages of the site's list; returns what it said."""
+def _write_lists(offer: Offer, site: Path) -> None:
+    text = listing(offer.files)
+    for name in (FILE, "packages.json"):  # which is where readers of a dumb-pypi look
+        (site / name).write_text(text, encoding="ascii")
+
+
+def _write_projects(site: Path, projects: Sequence[Project]) -> None:
+    """Write the pages of projects, and what stands beside them."""
+    simple = site / "simple"
+    with tempfile.TemporaryDirectory(dir=site) as folder:
+        said = _run_dumb_pypi(listing(file for project in projects for file in project.files), Path(folder))
+        pages = {one.name: project_page(one.name, one.files, one.status) for one in projects}
+        if wrong := complete_pages(Path(folder) / "simple", pages, simple):
+            names = ", ".join(wrong)
+            raise SystemExit(f"dumb-pypi's pages do not match what it was given, for {names}: {said.strip()}")
+    for project in projects:
+        write_json(simple / project.name / "index.json", pages[project.name])
+        write_project(project, site)
+    proved = [file for project in projects for file in project.files if file.facts.provenance is not None]
+    seal(
+        path
+        for one in projects
+        for part in ("simple", "project")
+        for path in sorted((site / part / one.name).iterdir())
+    )
+    seal(_write_provenance(file, site) for file in proved)
+
+
+def _write_provenance(file: File, site: Path) -> Path:
+    place = site / "provenance" / f"{file.distribution.filename}.json"
+    place.parent.mkdir(exist_ok=True)
+    place.write_bytes(file.facts.provenance or b"")
+    return place
+
+
+def _run_dumb_pypi(files: str, folder: Path) -> str:
+    """Let dumb-pypi write its pages of a list of files; returns what it said.
+
+    Only those of the Simple API are used. In its /pypi/<name>/json, sizes and upload times do not have the form that
+    readers want; its change log and front page need inline scripts and styles, which no strict Content-Security-Policy
+    lets run.
+    """
     command = (
         *(sys.executable, "-W", "ignore", "-m", "dumb_pypi.main"),  # newer Pythons warn of its utcnow
-        *(f"--package-list-json={site / FILE}", f"--output-dir={site}", f"--packages-url={PACKAGES_URL}"),
+        *("--package-list-json=-", f"--output-dir={folder}", f"--packages-url={PACKAGES_URL}"),
         *("--title=Python package index", "--no-generate-timestamp", "--no-per-release-json"),
     )
     # It writes its pages in the locale's encoding.
     environment = os.environ | {"PYTHONUTF8": "1"}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, encoding="utf-8", check=False)
+    done = subprocess.run(
+        command, input=files, env=environment, capture_output=True, text=True, encoding="utf-8", check=False
+    )
     if done.returncode:
-        raise_disk_error(done.stderr, site)
+        raise_disk_error(done.stderr, folder)
         reason = (done.stderr.strip().splitlines() or ["without a word"])[-1]
         raise SystemExit(f"dumb-pypi failed: {reason}; take other versions of what it names")
-    # In /pypi/<name>/json, sizes and upload times do not have the form that its readers want. The change log and the
-    # front page need inline scripts and styles, which no strict Content-Security-Policy lets run: we write our own.
-    for folder in ("pypi", "changelog"):
-        shutil.rmtree(site / folder, ignore_errors=True)
-    (site / "index.html").unlink()
     return done.stderr
-
-
-def _write_json(simple: Path, pages: Mapping[str, Json]) -> None:
-    for path, page in {
-        "index.json": root_page(pages),
-        **{f"{name}/index.json": page for name, page in pages.items()},
-    }.items():
-        (simple / path).write_text(json.dumps(page, separators=(",", ":")), encoding="ascii")
 
 
 def validator(data: bytes) -> str:

@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 
 from scripts import conformance_sbom, sbom
 from scripts.conformance_facts import Approved, project_problems, provenance_problems, sha256_in
 from scripts.conformance_links import file_problems, link_problems, links_of
 from scripts.conformance_simple import Forms, disagreements, parse_html, read_forms, root_problems
-from scripts.conformance_tree import pages, release_problems, tree_problems
+from scripts.conformance_tree import pages, pages_of_projects, release_problems, tree_problems
+from scripts.cores import in_pieces, on_all_cores
 from scripts.distribution import Distribution
 from scripts.held import PACKAGES, Held, faults, hold_all, with_sidecars
 from scripts.list_files import FILE, Record
@@ -24,6 +27,8 @@ from scripts.problem import Problem, Rule
 from scripts.root import is_file
 
 Show = Callable[[str], None]
+Pins = Mapping[str, Pin]  # by sha256
+_PROJECTS_AT_ONCE = 200
 BEFORE = "nothing is published; this should not happen, report it with this line"
 
 
@@ -35,11 +40,14 @@ class Findings(NamedTuple):
     pages: set[str]
 
 
-class _Project(NamedTuple):
+class Listed(NamedTuple):
     """What a project's page lists: name -> sha256, and the files that have a provenance."""
 
     files: Mapping[str, str] = {}
     with_provenance: frozenset[str] = frozenset()
+
+
+_NONE: Mapping[str, Listed] = MappingProxyType({})
 
 
 def _read(folder: Path, path: str) -> bytes | None:
@@ -50,20 +58,20 @@ def _in_packages(names: Collection[str]) -> set[str]:
     return {f"{PACKAGES}/{name}" for name in with_sidecars(names)}
 
 
-def _listed(forms: Forms) -> _Project:
+def _listed(forms: Forms) -> Listed:
     files = {str(file.get("filename")): sha256_in(file) for file in forms.files}
-    return _Project(files, frozenset(str(file.get("filename")) for file in forms.files if "provenance" in file))
+    return Listed(files, frozenset(str(file.get("filename")) for file in forms.files if "provenance" in file))
 
 
-def _as_approved(folder: Path, pins: Collection[str], held: Mapping[str, Held]) -> _Project:
+def _as_approved(folder: Path, pins: Collection[str], held: Mapping[str, Held]) -> Listed:
     """Say what a project's page that cannot be read should list, so that one damaged page is one problem."""
     files = {name: one.sha256 for name, one in held.items() if one.sha256 in pins}
-    return _Project(files, frozenset(name for name in files if is_file(folder / "provenance" / f"{name}.json")))
+    return Listed(files, frozenset(name for name in files if is_file(folder / "provenance" / f"{name}.json")))
 
 
-def _examine_project(
-    folder: Path, name: str, pins: Mapping[str, Pin], approved: Approved, held: Mapping[str, Held]
-) -> tuple[_Project, list[Problem]]:
+def _examine_forms(
+    folder: Path, name: str, pins: Pins, approved: Approved, held: Mapping[str, Held]
+) -> tuple[Listed, list[Problem]]:
     """Examine both forms of a project's page; one that is not there is for others to name."""
     in_json, in_html = (_read(folder, f"simple/{name}/index.{form}") for form in ("json", "html"))
     if in_json is None or in_html is None:
@@ -81,20 +89,33 @@ def _examine_project(
     return listed, problems
 
 
-def _links(folder: Path, known: Collection[str], projects: Mapping[str, _Project]) -> Iterator[Problem]:
-    """Follow the links of the pages for people, and of the one that lists all projects."""
-    own = {f"project/{name}/index.html": listed for name, listed in projects.items()}
-    for path in ("index.html", "changes/index.html", "not-here.html", "simple/index.html", *own):
-        if (data := _read(folder, path)) is None:
-            continue
-        try:
-            links = links_of(parse_html(data))
-        except ValueError:
-            yield Problem(Rule.LINKS, path, "is no HTML page")
-            continue
-        yield from link_problems(path, links, known)
-        if path in own:
-            yield from file_problems(path, links, own[path].files)
+def _follow(
+    folder: Path, path: str, *known: Collection[str], files: Collection[str] | None = None
+) -> Iterator[Problem]:
+    """Follow the links of a page; that of a project for people links its files."""
+    if (data := _read(folder, path)) is None:
+        return
+    try:
+        links = links_of(parse_html(data))
+    except ValueError:
+        yield Problem(Rule.LINKS, path, "is no HTML page")
+        return
+    yield from link_problems(path, links, *known)
+    if files is not None:
+        yield from file_problems(path, links, files)
+
+
+def _examine_projects(
+    folder: Path, approved: Approved, held: Mapping[str, Held], known: Collection[str], piece: Mapping[str, Pins]
+) -> list[tuple[str, Listed, list[Problem]]]:
+    """Examine the pages of some projects, given with their pins; known are the pages and files of all."""
+    found = []
+    for name, pins in piece.items():
+        listed, problems = _examine_forms(folder, name, pins, approved, held)
+        own = _in_packages(listed.files.keys()) | {f"provenance/{file}.json" for file in listed.with_provenance}
+        problems += _follow(folder, f"project/{name}/index.html", known, own, files=listed.files)
+        found.append((name, listed, problems))
+    return found
 
 
 def _records(data: bytes) -> Sequence[Record] | None:
@@ -133,20 +154,28 @@ def _record(path: str, record: Record, held: Mapping[str, Held]) -> Iterator[Pro
             yield Problem(Rule.FACTS, path, f"{name}: its {key} is {record.get(key)}, and of the file {fact}")
 
 
-def examine(folder: Path, approved: Approved, held: Mapping[str, Held], show: Show) -> Findings:
+def examine(
+    folder: Path, approved: Approved, held: Mapping[str, Held], show: Show, kept: Mapping[str, Listed] = _NONE
+) -> Findings:
     """Compare all pages below folder with what is approved and with the files, given by their names.
 
-    show is told how far that is. A page that is not there is for others to name.
+    kept are projects whose pages were examined when they were written, and are as they were. show is told how far that
+    is. A page that is not there is for others to name.
     """
-    problems, projects = list(faults(held)), {}
+    problems, projects = list(faults(held)), dict(kept)
     pins = approved.by_project
-    for count, name in enumerate(sorted(pins), 1):
-        projects[name], found = _examine_project(folder, name, pins[name], approved, held)
-        problems += found
-        show(f"Checking: {count} of {len(pins)} projects")
+    work = partial(_examine_projects, folder, approved, held, pages(pins, ()) | _in_packages(held.keys()))
+    names = sorted(pins.keys() - kept.keys())
+    pieces = [{name: pins[name] for name in piece} for piece in in_pieces(names, _PROJECTS_AT_ONCE)]
+    for found in on_all_cores(work, pieces):
+        for name, listed, wrong in found:
+            projects[name] = listed
+            problems += wrong
+        show(f"Checking: {len(projects)} of {len(pins)} projects")
     files = {name: sha256 for listed in projects.values() for name, sha256 in listed.files.items()}
     expected = pages(pins, (name for listed in projects.values() for name in listed.with_provenance))
-    problems += _links(folder, expected | _in_packages(files.keys()), projects)
+    for path in ("index.html", "changes/index.html", "not-here.html", "simple/index.html"):
+        problems += _follow(folder, path, expected, _in_packages(files.keys()))
     problems += _lists(folder, files, held)
     if (bill := _read(folder, sbom.FILE)) is not None:
         problems += conformance_sbom.problems(bill, files)
@@ -157,15 +186,23 @@ def examine(folder: Path, approved: Approved, held: Mapping[str, Held], show: Sh
 
 
 def examine_folder(
-    folder: Path, approved: Approved, held: Mapping[str, Held], release: str, show: Show, *, is_published: bool
+    folder: Path,
+    approved: Approved,
+    held: Mapping[str, Held],
+    release: str,
+    show: Show,
+    *,
+    is_published: bool,
+    kept: Mapping[str, Listed] = _NONE,
 ) -> Findings:
     """Examine a whole release, or a site that is to become it, whose files are held."""
-    found = examine(folder, approved, held, show)
+    found = examine(folder, approved, held, show, kept)
     absent = [
         Problem(Rule.FILES, f"{PACKAGES}/{name}", "is missing, and a page lists it")
         for name in found.files.keys() - held.keys()
     ]
-    tree = tree_problems(folder, found.pages, is_published=is_published)
+    sealed = pages_of_projects(kept, (name for listed in kept.values() for name in listed.with_provenance))
+    tree = tree_problems(folder, found.pages, is_published=is_published, sealed=sealed)
     return found._replace(problems=[*found.problems, *absent, *tree, *release_problems(folder, release)])
 
 
@@ -176,12 +213,14 @@ def refuse(
     release: str,
     show: Show,
     read: Mapping[str, Distribution],
+    kept: Mapping[str, Listed] = _NONE,
 ) -> None:
     """Raise SystemExit with all problems where a site, which would become a release, breaks a rule.
 
-    read are the distributions that were read and checked in this run, by sha256.
+    read are the distributions that were read and checked in this run, by sha256, kept the projects whose pages are as
+    an earlier run wrote and examined them.
     """
     held = hold_all(files, show, read)
-    found = examine_folder(site, approved, held, release, show, is_published=False)
+    found = examine_folder(site, approved, held, release, show, is_published=False, kept=kept)
     if found.problems:
         raise SystemExit("\n".join(one.sentence("", BEFORE) for one in sorted(set(found.problems))))

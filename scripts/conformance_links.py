@@ -50,15 +50,15 @@ def links_of(document: html.HtmlElement) -> list[Link]:
     return [(one, link) for one in elements for name, link in one.items() if name in defs.link_attrs]
 
 
-def link_problems(path: str, links: Iterable[Link], known: Collection[str]) -> Iterator[Problem]:
-    """Name the links of a page that do not lead to what is known, and those that leave the index."""
+def link_problems(path: str, links: Iterable[Link], *known: Collection[str]) -> Iterator[Problem]:
+    """Name the links of a page that do not lead to anything known, and those that leave the index."""
     for element, link in links:
         if _is_other_site(path, element, link):
             continue
         target = _target(path, link.removeprefix(TOP))
         if target is None:
             yield Problem(Rule.LINKS, path, f"links {link}, which leads away")
-        elif target not in known:
+        elif not any(target in paths for paths in known):
             yield Problem(Rule.LINKS, path, f"links {link}, which is not there")
 
 

@@ -28,12 +28,17 @@ FOLDER, REGULAR, LINK, SPECIAL = "a folder", "a file", "a link", "a special file
 
 def pages(names: Iterable[str], with_provenance: Iterable[str]) -> set[str]:
     """List the pages of a release with these projects and these files that have a provenance."""
+    return _FIXED | pages_of_projects(names, with_provenance)
+
+
+def pages_of_projects(names: Iterable[str], with_provenance: Iterable[str]) -> set[str]:
+    """List the pages of these projects."""
     of_projects = {
         f"{folder}/{name}/{page}"
         for name in names
         for folder, page in (("simple", "index.html"), ("simple", "index.json"), ("project", "index.html"))
     }
-    return _FIXED | of_projects | {f"provenance/{filename}.json" for filename in with_provenance}
+    return of_projects | {f"provenance/{filename}.json" for filename in with_provenance}
 
 
 def kind(path: Path | os.DirEntry[str]) -> str:
@@ -78,12 +83,17 @@ def _size(path: Path) -> int:
     return path.stat().st_size if is_file(path) else 0
 
 
-def tree_problems(folder: Path, pages: Collection[str], *, is_published: bool) -> Iterator[Problem]:
-    """Name what is missing and what does not belong: everything that stands in the folder has to be listed."""
+def tree_problems(
+    folder: Path, pages: Collection[str], *, is_published: bool, sealed: Collection[str] = ()
+) -> Iterator[Problem]:
+    """Name what is missing and what does not belong: everything that stands in the folder has to be listed.
+
+    Of the pages that are sealed, what stands beside them was looked at before.
+    """
     expected = _expected(folder, pages, is_published=is_published)
     yield from misplaced(dict(_found(folder, expected)), expected)
     for page in pages:
-        if is_file(folder / page):
+        if page not in sealed and is_file(folder / page):
             yield from _validators(folder, page)
 
 

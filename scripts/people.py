@@ -20,7 +20,7 @@ from scripts import CODE, project_view, target_names
 from scripts.history import Entry
 from scripts.list_files import File
 from scripts.offer import Offer
-from scripts.project_view import Scope
+from scripts.project import Project
 
 _SOURCES = CODE / "web"
 AS_IS = ("style.css", "site.js", "favicon.svg")
@@ -70,12 +70,17 @@ def _environment() -> jinja2.Environment:
     return environment
 
 
+def _attribute(url: str) -> str:
+    """Write a URL so that Caddy's `templates` sees no action in it."""
+    return url.replace("[", "%5B").replace("]", "%5D")
+
+
 def _known(offer: Offer) -> dict[str, object]:
-    """Return what every page knows."""
+    """Return what each page knows that is not a project's."""
     return {
         "offer": offer,
         "whole": project_view.scope(offer),
-        "request_url": offer.request_url.replace("[", "%5B").replace("]", "%5D"),
+        "request_url": _attribute(offer.request_url),
         "example": project_view.example(offer.chains, offer.projects),
     }
 
@@ -86,30 +91,30 @@ def _write(template: str, path: Path, **values: object) -> None:
 
 
 def write_pages(offer: Offer, site: Path) -> None:
-    """Write the pages that say nothing of the release they are in: each project's, and the one for what is not here."""
+    """Write what says nothing of a project or a release: the page for what is not here, style and script."""
     for source in AS_IS:
         shutil.copyfile(_SOURCES / source, site / source)
-    known = _known(offer)
-    _write("not-here.html", site / "not-here.html", top=TOP, **known)
-    whole = project_view.scope(offer)
-    for name, files in offer.projects.items():
-        path = site / "project" / name / "index.html"
-        _write("project.html", path, top="../../", name=name, **known, **_project(offer, name, files, whole))
+    _write("not-here.html", site / "not-here.html", top=TOP, **_known(offer))
 
 
-def _project(offer: Offer, name: str, files: Sequence[File], whole: Scope) -> dict[str, object]:
-    releases = project_view.releases(files)
+def write_project(project: Project, site: Path) -> None:
+    """Write a project's page."""
+    releases = project_view.releases(project.files)
     newest = project_view.newest(releases)
-    return {
-        "status": offer.status(name),
-        "releases": releases,
-        "newest": newest,
-        "about": newest.files[0].distribution.about if newest else None,
-        "needs": project_view.needs(newest, offer) if newest else [],
-        "only_sdist": newest and all(file.distribution.metadata is None for file in newest.files),
-        "rows": project_view.matrix(releases, whole) if newest else [],
-        "why": project_view.why(offer.chains.get(name, ())),
-    }
+    _write(
+        "project.html",
+        site / "project" / project.name / "index.html",
+        **(project._asdict() | {"why": project_view.why(project.chains)}),
+        top="../../",
+        whole=project.common.scope,
+        request_url=_attribute(project.common.request_url),
+        releases=releases,
+        newest=newest,
+        about=newest.files[0].distribution.about if newest else None,
+        needs=project_view.needs(newest, project.states) if newest else [],
+        only_sdist=newest and all(file.distribution.metadata is None for file in newest.files),
+        rows=project_view.matrix(releases, project.common.scope) if newest else [],
+    )
 
 
 def write_release_pages(offer: Offer, site: Path, history: Sequence[Entry]) -> None:

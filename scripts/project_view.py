@@ -131,23 +131,20 @@ def matrix(found: Sequence[Release], whole: Scope) -> list[Row]:
     ]
 
 
-def _state(project: str, offer: Offer) -> str:
-    if project in offer.denied:
-        return "denied"
-    return "here" if offer.projects.get(project) else "absent"
+def needs(release: Release, states: Mapping[str, str]) -> list[Need]:
+    """Return what any wheel of a version depends on, in the order in which it says so.
 
-
-def needs(release: Release, offer: Offer) -> list[Need]:
-    """Return what any wheel of a version depends on, in the order in which it says so."""
+    states say of a project whether it is "here" or "denied".
+    """
     texts = dict.fromkeys(text for file in release.files for text in file.distribution.requires_dist)
-    return [_need(Requirement(text), offer) for text in texts]
+    return [_need(Requirement(text), states) for text in texts]
 
 
-def _need(requirement: Requirement, offer: Offer) -> Need:
+def _need(requirement: Requirement, states: Mapping[str, str]) -> Need:
     project = canonicalize_name(requirement.name)
     extras = f"[{','.join(sorted(requirement.extras))}]" if requirement.extras else ""
     wants = f"{extras} @ {requirement.url}" if requirement.url else f"{extras}{requirement.specifier}"
-    return Need(requirement.name, project, wants, str(requirement.marker or ""), _state(project, offer))
+    return Need(requirement.name, project, wants, str(requirement.marker or ""), states.get(project, "absent"))
 
 
 def why(chains: Iterable[Chain]) -> dict[str, tuple[list[Chain], int]]:

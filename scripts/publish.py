@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 from scripts import conformance, history, manifest, rolled_back
 from scripts.build import seal
+from scripts.conformance import Listed
 from scripts.conformance_facts import Approved
 from scripts.facts import time_text
 from scripts.history import Entry
@@ -46,7 +47,8 @@ class Published(NamedTuple):
 class Made(NamedTuple):
     """What is to be published: the offer, its site as `build` made it, where each file is by sha256, and when.
 
-    moment is the release's time, from `next_moment`; wanted is what the locks name.
+    moment is the release's time, from `next_moment`; wanted is what the locks name; kept are the projects whose pages
+    are those of an earlier release.
     """
 
     offer: Offer
@@ -55,6 +57,7 @@ class Made(NamedTuple):
     moment: datetime
     wanted: Wanted
     origin: Origin
+    kept: frozenset[str] = frozenset()
 
     @property
     def sources(self) -> Sources:
@@ -188,9 +191,19 @@ def _refuse(made: Made, release: str) -> None:
     approved = Approved(made.wanted, made.offer.denied)
     progress = Progress()
     try:
-        conformance.refuse(made.site, approved, files, release, progress.show, read)
+        conformance.refuse(made.site, approved, files, release, progress.show, read, _listed(made))
     finally:
         progress.clear()
+
+
+def _listed(made: Made) -> dict[str, Listed]:
+    """Return what the pages list that were kept."""
+    found = {}
+    for name in made.kept:
+        files = made.offer.projects[name]
+        proved = (file.distribution.filename for file in files if file.facts.provenance is not None)
+        found[name] = Listed({one.filename: one.sha256 for one, *_ in files}, frozenset(proved))
+    return found
 
 
 def pages(folder: Path) -> set[str]:

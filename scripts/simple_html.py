@@ -1,36 +1,48 @@
 """dumb-pypi's pages, JSON pages -> simple/index.html, simple/<project>/index.html: the Simple API for older clients.
 
-dumb-pypi renders PEP 503's HTML. What it does not write is added to its parsed pages: the API version (PEP 629), the
-project's status (PEP 792), the sidecar under the name that clients had for it before PEP 714, yanks without a reason
-(PEP 592), provenance (PEP 740) and the pages of projects without files. Its script and styles go, since no strict
-Content-Security-Policy lets them work. What a page links must be what its JSON twin says, or nothing is built.
+dumb-pypi renders the projects' pages (PEP 503). What it does not write is added to its parsed pages: the API version
+(PEP 629), the project's status (PEP 792), the sidecar under the name that clients had for it before PEP 714, yanks
+without a reason (PEP 592), provenance (PEP 740) and the pages of projects without files. Its script and styles go,
+since no strict Content-Security-Policy lets them work. What a page links must be what its JSON twin says, or nothing is
+built.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
-from lxml import html
+from lxml import etree, html
 
 from scripts.facts import Json
-from scripts.simple_json import API_VERSION
+from scripts.simple_json import API_VERSION, root_page, write_json
 
 _DOCTYPE = "<!DOCTYPE html>"
 _EMPTY = f"{_DOCTYPE}<html><head><title>{{0}}</title></head><body><h1>{{0}}</h1></body></html>"
 
 
-def complete_pages(simple: Path, pages: Mapping[str, Json]) -> list[str]:
-    """Complete the root and each project's page below simple; returns the files that only one form names.
+def complete_pages(made: Path, pages: Mapping[str, Json], simple: Path) -> list[str]:
+    """Complete the projects' pages that dumb-pypi made, and write them below simple; returns what only one form names.
 
     pages are the projects' JSON pages, by name. dumb-pypi skips what it cannot parse and puts files on other pages.
     """
-    _complete_root(simple / "index.html", list(pages))
-    strangers = {path.parent.name for path in simple.glob("*/index.html")} - set(pages)
-    differences = [name for project in strangers for name in _linked(simple / project / "index.html")]
+    strangers = {path.parent.name for path in made.glob("*/index.html")} - set(pages)
+    differences = [name for project in strangers for name in _linked(made / project / "index.html")]
     for name, page in pages.items():
-        differences += _complete_project(simple / name / "index.html", name, page)
+        differences += _complete_project(made / name / "index.html", page, simple / name / "index.html")
     return sorted(set(differences))
+
+
+def write_root(simple: Path, names: Collection[str]) -> None:
+    """Write the page of all projects, in both forms; dumb-pypi's links end in index.html, past any negotiation."""
+    document = html.document_fromstring(_EMPTY.format("Simple index"))
+    projects = etree.SubElement(document.body, "ul")
+    for name in names:
+        item = etree.SubElement(projects, "li")
+        item.tail = "\n"
+        etree.SubElement(item, "a", href=f"{name}/").text = name
+    _write(document, simple / "index.html", {"pypi:repository-version": API_VERSION})
+    write_json(simple / "index.json", root_page(names))
 
 
 def _parse(path: Path, title: str) -> html.HtmlElement:
@@ -58,24 +70,8 @@ def _write(document: html.HtmlElement, path: Path, meta: Mapping[str, str]) -> N
     path.write_bytes(html.tostring(document, doctype=_DOCTYPE, encoding="utf-8") + b"\n")
 
 
-def _complete_root(path: Path, names: Sequence[str]) -> None:
-    document = _parse(path, "Simple index")
-    known = {anchor.text_content(): anchor for anchor in document.iter("a")}
-    # The form of PEP 503; dumb-pypi's own links end in index.html, past any negotiation.
-    for name in names:
-        anchor = known.get(name)
-        if anchor is None:
-            anchor = html.Element("a")
-            anchor.text = name
-            item = html.Element("p")
-            item.append(anchor)
-            document.body.append(item)
-        anchor.set("href", f"{name}/")
-    _write(document, path, {"pypi:repository-version": API_VERSION})
-
-
-def _complete_project(path: Path, name: str, page: Json) -> list[str]:
-    document = _parse(path, name)
+def _complete_project(made: Path, page: Json, path: Path) -> list[str]:
+    document = _parse(made, str(page["name"]))
     files = {str(file["filename"]): file for file in _files(page)}
     seen = set()
     for anchor in document.iter("a"):

@@ -14,7 +14,9 @@ _provenance-sha256  hex digest of the provenance file
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 from scripts.facts import Json, Status, provenance_url
 from scripts.list_files import File
@@ -27,6 +29,11 @@ PACKAGES_URL = "../../packages"
 def root_page(names: Iterable[str]) -> Json:
     """Return the page of all projects."""
     return {"meta": {"api-version": API_VERSION}, "projects": [{"name": name} for name in names]}
+
+
+def write_json(path: Path, page: Json) -> None:
+    """Write a page; its folder is there."""
+    path.write_text(json.dumps(page, separators=(",", ":")), encoding="ascii")
 
 
 def project_page(name: str, files: Sequence[File], status: Status) -> Json:

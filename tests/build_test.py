@@ -183,5 +183,5 @@ def test_a_file_on_another_project_s_page_is_noticed(tmp_path: Path) -> None:
 
 def test_a_list_that_dumb_pypi_refuses_is_one_sentence(tmp_path: Path) -> None:
     with pytest.raises(SystemExit) as caught:
-        build(offer(file("alpha-1.0-py3-none-any.whl", requires_dist=([],))), tmp_path / "site")
+        build(offer(file("alpha-1.0-py3-none-any.whl", requires_python=[])), tmp_path / "site")
     assert str(caught.value).startswith("dumb-pypi failed: ")

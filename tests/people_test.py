@@ -22,6 +22,7 @@ from scripts.history import Change, Entry
 from scripts.list_files import File
 from scripts.locks import Key
 from scripts.offer import Offer
+from scripts.project import projects_of
 from scripts.target import Target
 from scripts.why import Chain
 
@@ -36,6 +37,8 @@ class Pages:
         self.site = folder / "site"
         self.site.mkdir()
         people.write_pages(offer, self.site)
+        for project in projects_of(offer):
+            people.write_project(project, self.site)
         people.write_release_pages(offer, self.site, history)
 
     def page(self, path: str = "index.html") -> html.HtmlElement:
