@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from scripts.digest import remember
-from scripts.manifest import Fact, Manifest, is_right
+from scripts.manifest import Fact, is_right
 from scripts.project import Project
 from scripts.root import remove
 
@@ -29,10 +29,10 @@ class Before(NamedTuple):
     pages: Mapping[str, Sequence[tuple[str, Fact]]]
 
 
-def before_of(release: Path, made: Manifest, digests: Mapping[str, str]) -> Before:
-    """Return what a run can keep of a release."""
+def before_of(release: Path, files: Mapping[str, Fact], digests: Mapping[str, str]) -> Before:
+    """Return what a run can keep of a release; files are those that its manifest lists, by path."""
     found: dict[str, list[tuple[str, Fact]]] = {}
-    for path, fact in made.files.items():
+    for path, fact in files.items():
         folder, _, rest = path.partition("/")
         if folder in _FOLDERS and "/" in rest:
             found.setdefault(rest.partition("/")[0], []).append((path, fact))
