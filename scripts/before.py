@@ -64,9 +64,8 @@ def _link_all(pages: Sequence[tuple[str, Fact]], release: Path, site: Path) -> b
         (site / folder).mkdir(parents=True, exist_ok=True)
     try:
         for path, fact in pages:
-            new = f"{site}/{path}"
-            os.link(f"{release}/{path}", new)
-            remember(new, os.lstat(new), fact.sha256)
+            os.link(f"{release}/{path}", new := f"{site}/{path}")
+            remember(os.lstat(new), fact.sha256)
     except OSError:  # another file system, one without hard links, or too many of a page
         for path, _ in pages:
             remove(site / path)  # whoever writes to it would write to the live release

@@ -6,17 +6,17 @@ import hashlib
 import os
 from pathlib import Path
 
-# What was hashed by an earlier run: path -> what the system said of the file then, and its sha256.
-_hashed: dict[str, tuple[int, str]] = {}
+# What was hashed before: inode -> what the system said of the file then, and its sha256.
+_hashed: dict[int, tuple[int, str]] = {}
 
 
 def _identity(stat: os.stat_result) -> int:
     return hash((stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns))
 
 
-def remember(path: str, stat: os.stat_result, sha256: str) -> None:
+def remember(stat: os.stat_result, sha256: str) -> None:
     """Take a file's sha256 as known, for as long as the system says the same of the file: nobody can set st_ctime."""
-    _hashed[path] = _identity(stat), sha256
+    _hashed[stat.st_ino] = _identity(stat), sha256
 
 
 def forget() -> None:
@@ -26,8 +26,10 @@ def forget() -> None:
 
 def sha256_of(path: Path) -> str:
     """Return a file's sha256 in hex."""
-    identity, sha256 = _hashed.get(str(path), (0, ""))
-    if sha256 and _identity(path.stat()) == identity:
-        return sha256
+    if _hashed:
+        stat = path.stat()
+        identity, sha256 = _hashed.get(stat.st_ino, (0, ""))
+        if sha256 and _identity(stat) == identity:
+            return sha256
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

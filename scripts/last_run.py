@@ -15,19 +15,24 @@ import os
 import shutil
 import sys
 from argparse import Namespace
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 
 from scripts import CODE, manifest
 from scripts.digest import forget, remember, sha256_of
 from scripts.owner import FILE as OWNER
 from scripts.root import Root, is_file, is_folder, remove, write_synced
+from scripts.signature import is_of, sign
 
 FILE = ".last-run"
+# What else a run leaves begins with the record's name, so that it counts for no change.
+PAGES, FILES, _SIGNATURE = (f"{FILE}.{name}" for name in ("pages", "files", "sig"))
+LEFT = (FILE, PAGES, FILES, _SIGNATURE)
 # More would take longer to look at than all the rest of such a run.
 _EVERY_FILE = 20_000
 _OPTIONS = ("keep", "caddy", "signing_key", "allowed_signers")
@@ -38,7 +43,8 @@ class Record(NamedTuple):
 
     paths are the requirement files and the folder of in-house wheels; due is when something old may go, by the file
     server's time; holds says how much is live, said are the run's other lines. inputs and shared are digests of the
-    checkout and of the shared folder, is_whole whether the latter is of every file, pool the one of the pool alone.
+    checkout and of the shared folder, is_whole whether the latter is of every file, pool the one of the pool alone, and
+    code the one of what reads and writes. beside has the sha256 of what else the run left, by name.
     """
 
     day: str
@@ -51,6 +57,8 @@ class Record(NamedTuple):
     shared: str = ""
     is_whole: bool = False
     pool: str = ""
+    code: str = ""
+    beside: Mapping[str, str] = MappingProxyType({})
 
 
 def today() -> str:
@@ -75,16 +83,24 @@ def _packages() -> list[str]:
     return sorted(path.name for folder in folders for path in folder.glob("*.dist-info"))
 
 
+def _sums(named: Iterable[tuple[str, Path]]) -> list[tuple[str, str | None]]:
+    return [(name, sha256_of(path) if path.is_file() else None) for name, path in named]
+
+
+def code_digest() -> str:
+    """Digest of what reads files and writes pages: our own code, Python and its packages."""
+    code = [(str(one.relative_to(CODE)), one) for part in ("scripts", "web", "caddy") for one in _files(CODE / part)]
+    return _digest(map(repr, (sys.version, sys.platform, os.uname().machine, _packages(), _sums(code))))
+
+
 def inputs_digest(args: Namespace, paths: Sequence[str]) -> str:
     """Digest of all that decides what is published, the shared folder aside: by content, for each checkout is new."""
-    code = [(str(one.relative_to(CODE)), one) for part in ("scripts", "web", "caddy") for one in _files(CODE / part)]
     tops = ("packages.yaml", "waivers.yaml", "locks", *paths)
     own = [(str(one), one) for top in tops for one in _files(Path(top))]
     keys = (args.signing_key, args.allowed_signers)
     named = [(str(name), Path(name)) for name in (shutil.which(args.caddy) or "", *keys) if name]
-    found = [(name, sha256_of(path) if path.is_file() else None) for name, path in (*code, *own, *named)]
     options = [(name, str(getattr(args, name))) for name in _OPTIONS]
-    return _digest(map(repr, (sys.version, sys.platform, os.uname().machine, _packages(), options, found)))
+    return _digest(map(repr, (code_digest(), options, _sums([*own, *named]))))
 
 
 def _looked_into(folder: Path) -> Iterator[str]:
@@ -143,22 +159,36 @@ def _remember_pool(root: Root) -> bool:
     if record is None or live is None or record.day != today():
         return False
     for name, fact in manifest.read(live).pool.items():
-        path = root.packages / name
-        remember(str(path), path.lstat(), fact.sha256)
+        remember(os.lstat(f"{root.packages}/{name}"), fact.sha256)
     return record.pool == _pool_digest(root, live)  # after that: what changes from here on is noticed
 
 
-def take(root: Root) -> None:
-    """Remove the record, before anything changes; the pool's files, if they are as it says, need not be hashed again.
+def _beside(root: Root, key: str) -> dict[str, bytes]:
+    """Read what the last run left, if code and key are the same: whoever can write here could have written it."""
+    data = (root.path / FILE).read_bytes()
+    record, signature = read(root.path), root.path / _SIGNATURE
+    is_ours = not key or (is_file(signature) and is_of(key, data, signature.read_bytes()))
+    if record is None or record.code != code_digest() or not is_ours:
+        return {}
+    found = {name: (root.path / name).read_bytes() for name in record.beside if name in {PAGES, FILES}}
+    return {name: told for name, told in found.items() if hashlib.sha256(told).hexdigest() == record.beside[name]}
 
-    On another day they are: so that what no clock shows is found once a day, too.
+
+def take(root: Root, key: str) -> dict[str, bytes]:
+    """Remove the record, before anything changes; returns what else the last run left, by name.
+
+    If the pool's files are as the record says, they need not be hashed again. On another day they are, and nothing
+    is returned: so that what no clock shows is found once a day, too. key is what releases are signed with.
     """
+    beside: dict[str, bytes] = {}
     is_known = False
     with suppress(OSError, ValueError):
         is_known = _remember_pool(root)
+        beside = _beside(root, key) if is_known else {}
     if not is_known:
         forget()
     remove(root.path / FILE)
+    return beside
 
 
 def _completed(root: Root, record: Record) -> Record:
@@ -168,11 +198,20 @@ def _completed(root: Root, record: Record) -> Record:
     return record._replace(is_whole=is_whole, shared=shared, pool=_pool_digest(root, live))
 
 
-def keep(root: Root, record: Record) -> None:
-    """Leave a record to the next run, of the shared folder as it is; where it cannot be written, that run works."""
+def keep(root: Root, record: Record, beside: Mapping[str, bytes], key: str) -> None:
+    """Leave a record to the next run, of the shared folder as it is; where it cannot be written, that run works.
+
+    beside is what else that run can use, by name; key is what releases are signed with.
+    """
     try:
-        told = _completed(root, record)
-        write_synced(root.path / FILE, json.dumps(told._asdict()).encode())
+        for name, data in beside.items():
+            write_synced(root.path / name, data)
+        sums = {name: hashlib.sha256(data).hexdigest() for name, data in beside.items()}
+        told = _completed(root, record)._replace(code=code_digest(), beside=sums)
+        data = json.dumps(told._asdict()).encode()
+        if key:
+            write_synced(root.path / _SIGNATURE, sign(data, key))
+        write_synced(root.path / FILE, data)
     except OSError:
         with suppress(OSError):
             remove(root.path / f".{FILE}.new")
@@ -182,7 +221,7 @@ def read(path: Path) -> Record | None:
     """Read the record that a run left in a shared folder; None where there is none, or nobody can tell."""
     try:
         record = Record(**json.loads((path / FILE).read_bytes())) if is_file(path / FILE) else None
-        return record if record and isinstance(record.said, list) else None
+        return record if record and isinstance(record.said, list) and isinstance(record.beside, dict) else None
     except (OSError, ValueError, TypeError, RecursionError):
         return None
 

@@ -13,8 +13,9 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping
-from pathlib import Path, PurePosixPath
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from scripts.digest import sha256_of
@@ -27,8 +28,15 @@ ID_FILE, LINK = "release.txt", "packages"
 # What is in a release's folder beside the pages that its manifest lists.
 OWN = frozenset({ID_FILE, LINK, FILE, SIGNATURE})
 PROGRAMS = frozenset({"caddy", "caddy-server", "Caddyfile"})
+_quoted = json.encoder.encode_basestring_ascii
 _SHA256 = re.compile("[0-9a-f]{64}")
 _MOST_BYTES = 2**30
+# A line of a file as it is written, with a path that needs no further look; whatever else there is, is looked at.
+_FIRST, _NEXT = r"[ !#-\-0-\[\]-~]", r"[ !#-.0-\[\]-~]{0,254}"
+_LINE = re.compile(
+    rf'\{{"path": "((?:packages/|(?!(?:packages|bin)[/"])(?:{_FIRST}{_NEXT}/)*){_FIRST}{_NEXT})", '
+    r'"sha256": "([0-9a-f]{64})", "size": (0|[1-9][0-9]{0,14})\}'
+)
 
 
 class Fact(NamedTuple):
@@ -77,8 +85,11 @@ class Manifest(NamedTuple):
         head = {name: value for name, value in self._asdict().items() if name != "files"}
         head["programs"] = {name: fact._asdict() for name, fact in self.programs.items()}
         head["distributions"] = len(self.distributions)
-        lines = [head, *({"path": path, **fact._asdict()} for path, fact in sorted(self.files.items()))]
-        return "".join(f"{json.dumps(line, sort_keys=True)}\n" for line in lines)
+        lines = (
+            f'{{"path": {_quoted(path)}, "sha256": "{sha256}", "size": {size}}}\n'
+            for path, (sha256, size) in sorted(self.files.items())
+        )
+        return "".join((f"{json.dumps(head, sort_keys=True)}\n", *lines))
 
 
 def fact_of(source: Path | bytes) -> Fact:
@@ -144,21 +155,43 @@ def _head(told: dict[str, Any], files: Mapping[str, Fact]) -> Manifest:
     )
 
 
+def _file(line: str) -> tuple[str, Fact]:
+    if (match := _LINE.fullmatch(line)) and match[1] not in OWN:
+        return match[1], Fact(match[2], int(match[3]))
+    told = json.loads(line)
+    return _path(told["path"]), _fact(told)
+
+
+def _folders(paths: Iterable[str]) -> set[str]:
+    found: set[str] = set()
+    for path in paths:
+        above = path.rpartition("/")[0]
+        while above and above not in found:
+            found.add(above)
+            above = above.rpartition("/")[0]
+    return found
+
+
 def parse(data: bytes) -> Manifest:
     """Read a manifest; raises ValueError where it is none."""
     try:
-        head, *lines = map(json.loads, data.decode("ascii").splitlines())
-        files = {_path(line["path"]): _fact(line) for line in lines}
+        head, *lines = data.decode("ascii").splitlines()
+        files = dict(map(_file, lines))
         if len(files) != len(lines):
             raise ValueError("it names a path twice")
-        if both := files.keys() & {str(above) for path in files for above in PurePosixPath(path).parents}:
+        if both := files.keys() & _folders(files):
             raise ValueError(f"{min(both)} is a file, and a folder")
-        made = _head(head, files)
+        made = _head(json.loads(head), files)
         if strange := made.programs.keys() - PROGRAMS:
             raise ValueError(f"{min(strange)!r} is no program of ours")
         return made
     except (ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
         raise ValueError(f"is no manifest that make index wrote: {error}") from None
+
+
+@lru_cache(1)  # the live release's is asked for at each step
+def _parsed(path: Path, _: tuple[int, ...]) -> Manifest:
+    return parse(path.read_bytes())
 
 
 def read(release: Path) -> Manifest:
@@ -167,7 +200,8 @@ def read(release: Path) -> Manifest:
     if not is_file(path) or path.stat().st_size > _MOST_BYTES:
         raise ValueError(f"{path}: is no manifest; the release was made by an older version, or changed since")
     try:
-        found = parse(path.read_bytes())
+        stat = path.stat()
+        found = _parsed(path, (stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns))
     except (ValueError, OSError) as error:
         raise ValueError(f"{path}: {error}") from None
     if found.release != release.name:

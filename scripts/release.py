@@ -12,7 +12,6 @@ from __future__ import annotations
 import filecmp
 import itertools
 import os
-import shutil
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
@@ -98,38 +97,44 @@ def make_live(root: Root, made: Manifest, site: Path, sources: Sources, keep: in
 
 
 def _write(root: Root, made: Manifest, site: Path) -> None:
-    """Write the release's folder under a name that no reader asks for, read it back, and rename it."""
+    """Make the site the release's folder, under a name that no reader asks for, read it back, and rename it."""
     temporary = root.releases / f".{made.release}.new"
     remove(temporary)
-    live = root.live
-    written = [
-        temporary / path
-        for path, fact in sorted(made.pages.items())
-        if _write_page(site / path, temporary / path, live / path if live else None, fact)
-    ]
-    for name in (manifest.FILE, manifest.SIGNATURE):
-        if is_file(site / name):
-            write_synced(temporary / name, (site / name).read_bytes())
+    site.rename(temporary)  # it was made below the shared folder
+    written = _share(temporary, root.live, made)
     write_synced(temporary / ID_FILE, f"{made.release}\n".encode())
     (temporary / LINK).symlink_to(POOL)
-    sync_all(itertools.chain(written, [temporary], filter(is_folder, temporary.rglob("*"))))
+    own = filter(is_file, (temporary / manifest.FILE, temporary / manifest.SIGNATURE))
+    folders = (Path(above) for above, _, _ in os.walk(temporary))
+    sync_all(itertools.chain(written, own, folders))
     for path, _ in problems(temporary, made):
         raise SystemExit(f"{temporary / path}: reads back other than it was written; check the disk, then try again")
     temporary.rename(root.releases / made.release)
 
 
-def _write_page(source: Path, place: Path, previous: Path | None, fact: Fact) -> bool:
-    """Link the live release's page where it is the same, which also keeps its time; else write it, and return True."""
-    place.parent.mkdir(parents=True, exist_ok=True)
-    if previous and is_right(previous, fact):
-        try:
-            place.hardlink_to(previous)
-        except OSError:  # the file system has no hard links, or too many of this one
-            shutil.copy2(previous, place)
-        else:
+def _share(folder: Path, live: Path | None, made: Manifest) -> list[Path]:
+    """Link the live release's pages where they are the same, which also keeps their time; returns the other pages."""
+    try:
+        known = manifest.read(live).pages if live else {}
+    except ValueError:
+        known = {}
+    pages = ((path, fact, f"{live}/{path}") for path, fact in made.pages.items())
+    return [
+        folder / path for path, fact, old in pages if not _is_shared(f"{folder}/{path}", old, fact, known.get(path))
+    ]
+
+
+def _is_shared(page: str, old: str, fact: Fact, known: Fact | None) -> bool:
+    """Make a page one with the live release's if it is the same, and say so; known is what that one's manifest says."""
+    try:
+        if fact != known or os.path.samestat(os.lstat(page), os.lstat(old)):
+            return fact == known
+        if not is_right(Path(old), fact):
             return False
-    else:
-        shutil.copyfile(source, place)
+        os.link(old, f"{page}.old")
+        Path(f"{page}.old").replace(page)
+    except OSError:  # it is gone; the file system has no hard links, or too many of this one
+        return False
     return True
 
 

@@ -21,7 +21,7 @@ from scripts.digest import sha256_of
 from scripts.distribution import SUFFIXES, parse_filename
 from scripts.gather import read_approved
 from scripts.held import PACKAGES, hold_all, with_sidecars, wrong_sidecars
-from scripts.last_run import FILE as LAST_RUN
+from scripts.last_run import LEFT as LAST_RUN
 from scripts.origin import locks_digest
 from scripts.owner import FILE as OWNER
 from scripts.problem import Problem, Rule
@@ -63,7 +63,7 @@ def _top_problems(root: Root) -> Iterator[Problem]:
     """Compare the top of the shared folder with its layout; retired/ may hold whatever left the pool, strays too."""
     found = {name: what for name, what in _kinds(root.path).items() if name not in NOT_CONTENT}
     # A killed run leaves the first, make rollback the second, and every run that had work to do the others.
-    expected = _TOP | {name: REGULAR for name in found if name in {OWNER, ROLLED_BACK, LAST_RUN, GENERATION}}
+    expected = _TOP | {name: REGULAR for name in found if name in {OWNER, ROLLED_BACK, GENERATION, *LAST_RUN}}
     yield from (one._replace(remedy=_to_remove(one)) for one in misplaced(found, expected))
     strays = (path for path in root.releases.iterdir() if path not in root.all_releases and not _is_left(path))
     for path in strays:

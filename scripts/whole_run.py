@@ -7,16 +7,18 @@ leaves what is published as it was.
 from __future__ import annotations
 
 import argparse
+import json
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from scripts import judge, last_run, rolled_back
+from scripts import judge, last_run, manifest, rolled_back
+from scripts.before import Before, before_of
 from scripts.build import build
 from scripts.closure_check import Check
 from scripts.config import Config
 from scripts.gather import gather, read_approved
-from scripts.last_run import Record
+from scripts.last_run import PAGES, Record
 from scripts.locate import Wanted
 from scripts.origin import locks_digest, origin_of
 from scripts.publish import Made, Published, Signing, publish
@@ -27,21 +29,36 @@ from scripts.stage import stage
 from scripts.terminal import disk_errors
 
 
-def _publish(root: Root, wanted: Wanted, args: argparse.Namespace, settings: Config, report: Report) -> Published:
+def _before(root: Root, beside: Mapping[str, bytes]) -> Before | None:
+    """Return what the live release has that need not be written again; None where nobody can tell."""
+    if root.live is None or PAGES not in beside:
+        return None
+    return before_of(root.live, manifest.read(root.live).files, json.loads(beside[PAGES]))
+
+
+def _publish(
+    root: Root,
+    wanted: Wanted,
+    args: argparse.Namespace,
+    settings: Config,
+    report: Report,
+    beside: Mapping[str, bytes],
+) -> tuple[Published, dict[str, bytes]]:
+    """Do the work; returns with what was published what the next run can use."""
     gathered = gather(root, wanted, settings, upstream=args.upstream, timeout=args.fetch_timeout)
     offer = judge.policy_findings(report, gathered.offer, settings, root, args.upstream)
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory(dir=root.scratch) as folder:
         site = Path(folder) / "site"
-        build(offer, site)
+        built = build(offer, site, _before(root, beside))
         if settings.closure != "off":
             judge.closure_findings(report, Check(offer, settings), settings, site, gathered.paths)
         report.close()
         origin = origin_of(stage(root, args.caddy))
-        made = Made(offer, site, gathered.paths, gathered.moment, wanted, origin)
+        made = Made(offer, site, gathered.paths, gathered.moment, wanted, origin, built.kept)
         signing = Signing(args.signing_key, args.allowed_signers)
         published = publish(root, made, args.keep, signing, is_forced=args.force)
     rolled_back.forget(root)
-    return published
+    return published, {PAGES: json.dumps(built.digests).encode()}
 
 
 def _paths(settings: Config) -> Sequence[str]:
@@ -65,11 +82,12 @@ def publish_all(args: argparse.Namespace) -> str:
     with opened(args.root) as root:
         rolled_back.refuse(root, locks_digest(), is_forced=args.force)
         with disk_errors(args.root, "make index"):
-            last_run.take(root)
-            done = _publish(root, wanted, args, settings, report)
+            beside = last_run.take(root, args.signing_key)
+            done, left = _publish(root, wanted, args, settings, report, beside)
             # Whether a version has advisories changes without us, and what was said may be of the change itself.
             is_to_repeat = settings.policy.vulnerabilities.is_on or (done.is_new and report.said)
             due = 0.0 if is_to_repeat else next_due(root, args.keep)
-            last_run.keep(root, Record(day, paths, inputs, done.release, holds, report.said, due))
+            record = Record(day, paths, inputs, done.release, holds, report.said, due)
+            last_run.keep(root, record, left, args.signing_key)
     state = "published" if done.is_new else "nothing changed, still"
     return f"{state} {done.release}: {holds} ({done.added} added, {done.retired} retired)"

@@ -28,7 +28,11 @@ def refusal(checkout: Checkout, *options: str) -> str:
 
 def tree(folder: Path) -> dict[str, bytes]:
     """Return every file of a folder, without the notes of who worked on it last, and of what there was to do."""
-    files = (path for path in folder.rglob("*") if path.is_file() and path.name not in {".pypi-index", ".last-run"})
+    files = (
+        path
+        for path in folder.rglob("*")
+        if path.is_file() and path.name not in {".pypi-index"} and not path.name.startswith(".last-run")
+    )
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
 
 

@@ -104,7 +104,8 @@ def test_the_shared_folder_has_the_layout_of_the_design(checkout: Checkout) -> N
     release = publish(checkout, ALPHA)
     assert ID.fullmatch(release.name)
     assert sorted(path.name for path in checkout.root.iterdir()) == [
-        *(".generation", ".last-run", ".pypi-index", "bin", "incoming", "packages", "releases", "retired", "web")
+        *(".generation", ".last-run", ".last-run.pages", ".pypi-index", "bin", "incoming", "packages", "releases"),
+        *("retired", "web"),
     ]
     assert str((checkout.root / "web").readlink()) == f"releases/{release.name}"
     assert str((release / "packages").readlink()) == "../../packages"
@@ -397,10 +398,15 @@ def test_a_page_that_reads_back_otherwise_is_not_published(checkout: Checkout, m
     checkout.upstream.add(BETA)
     approve(ALPHA, BETA)
 
-    def on_a_bad_disk(source: Path, place: Path) -> None:
-        Path(place).write_bytes(Path(source).read_bytes().replace(b"beta", b"bet\0"))
+    rename = Path.rename
 
-    monkeypatch.setattr(shutil, "copyfile", on_a_bad_disk)
+    def on_a_bad_disk(path: Path, place: Path) -> Path:
+        if place.suffix == ".new":
+            page = path / "simple" / "beta" / "index.html"
+            page.write_bytes(page.read_bytes().replace(b"beta", b"bet\0"))
+        return rename(path, place)
+
+    monkeypatch.setattr(Path, "rename", on_a_bad_disk)
     with pytest.raises(SystemExit) as stopped:
         checkout.index()
     assert re.fullmatch(
