@@ -35,6 +35,7 @@ from packaging.version import InvalidVersion, Version
 from scripts import archive, zip_layout
 from scripts.archive import MAX_METADATA_BYTES
 from scripts.licenses import License, first_line, stated
+from scripts.manifest import Fact, fact_of
 
 SUFFIXES = (".whl", ".tar.gz", ".zip")
 # A file name may have 255 bytes, and ours get endings such as `.metadata`.
@@ -67,7 +68,7 @@ class About(NamedTuple):
 
 
 class Distribution(NamedTuple):
-    """One file: its name, sha256 in hex, size in bytes, exact METADATA (None for an sdist), and what that says.
+    """One file: its name, sha256 in hex, size in bytes, what its METADATA is (None for an sdist), and what that says.
 
     is_checked: its archive was checked as it was read, and not believed to have been checked before.
     """
@@ -77,7 +78,7 @@ class Distribution(NamedTuple):
     version: Version
     sha256: str
     size: int
-    metadata: bytes | None
+    metadata: Fact | None
     requires_dist: tuple[str, ...] = ()
     requires_python: str | None = None
     about: About = About()
@@ -122,12 +123,17 @@ def read(path: Path, sha256: str, *, is_sound: bool = False) -> Distribution:
         version,
         sha256,
         path.stat().st_size,
-        data if is_wheel else None,
+        fact_of(data) if is_wheel else None,
         tuple(_checked_requirements(f"{filename}: {member}", raw)) if is_wheel else (),
         _checked_python(f"{filename}: {member}", raw),
         _about(raw),
         not is_sound,
     )
+
+
+def read_metadata(path: Path) -> bytes:
+    """Return the exact METADATA of a wheel that was read before."""
+    return _read_wheel(path)[1]
 
 
 def _read_wheel(path: Path) -> tuple[str, bytes]:

@@ -15,6 +15,7 @@ import sys
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from functools import cache
+from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
@@ -220,4 +221,4 @@ class Memory:
         """Return a project's status, as the upstream's page told it the last time that something was fetched."""
         told = (self._incoming(one.filename, one.sha256).get("project-status") for one in files)
         pages = (self._page(release, project)[""].get("project-status") for release in self._releases)
-        return next((checked_status(value) for value in (*told, *pages) if value), Status())
+        return next((checked_status(value) for value in chain(told, pages) if value), Status())

@@ -50,7 +50,7 @@ def held(root: Root, wanted: Wanted, allow_sdists: Sequence[str]) -> dict[Pin, P
             if not path.name.endswith(SUFFIXES) or not is_file(path):
                 continue
             sha256 = sha256_of(path)
-            if known.get(sha256, {}).get("filename", path.name) != path.name:
+            if sha256 in known and known[sha256].filename != path.name:
                 continue
             for pin in by_hash.get(sha256, ()):
                 if misfit(path.name, pin, wanted[pin], allow_sdists) is None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
@@ -12,7 +12,7 @@ from scripts.config import Config
 from scripts.distribution import Distribution
 from scripts.facts import Memory, time_text
 from scripts.fetch import fetch
-from scripts.list_files import File, list_files
+from scripts.list_files import NOTHING, File, list_files
 from scripts.locate import Wanted
 from scripts.locks import Key, Pin
 from scripts.offer import Offer
@@ -53,11 +53,22 @@ def _denial(pin: Pin, settings: Config) -> str:
     return f"{pin} is denied in {config.FILE} ({settings.denied[pin.name]}); remove what needs it, or its denial"
 
 
-def gather(root: Root, wanted: Wanted, settings: Config, *, upstream: str, timeout: float) -> Gathered:
-    """Fetch what is not held yet, and read everything. Raises SystemExit with all that is missing or not sound."""
+def gather(
+    root: Root,
+    wanted: Wanted,
+    settings: Config,
+    *,
+    upstream: str,
+    timeout: float,
+    learned: Mapping[str, Distribution] = NOTHING,
+) -> Gathered:
+    """Fetch what is not held yet, and read everything; learned is what the last run read, by sha256.
+
+    Raises SystemExit with all that is missing or not sound.
+    """
     found = fetch(root, wanted, settings, upstream_url=upstream, timeout=timeout)
     moment = next_moment(root)
-    files = list_files(root, found, wanted, time_text(moment), locks.in_house(locks.existing()))
+    files = list_files(root, found, wanted, time_text(moment), locks.in_house(locks.existing()), learned=learned)
     return Gathered(offer_of(files, settings, Memory(root)), {pin.sha256: path for pin, path in found.items()}, moment)
 
 

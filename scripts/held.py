@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -35,8 +34,7 @@ class Held(NamedTuple):
 
 
 def _as_read(one: Distribution) -> Held:
-    metadata = None if one.metadata is None else hashlib.sha256(one.metadata).hexdigest()
-    return Held(one.sha256, one.size, metadata, one.requires_python)
+    return Held(one.sha256, one.size, one.metadata and one.metadata.sha256, one.requires_python)
 
 
 def hold(path: Path, read: Mapping[str, Distribution] = _NONE) -> Held:

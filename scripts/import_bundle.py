@@ -18,6 +18,7 @@ from typing import IO, NamedTuple
 from scripts import container, manifest, pool, rolled_back, signature
 from scripts.container import Member
 from scripts.manifest import BIN, PACKAGES, Fact, Manifest, is_right
+from scripts.pool import Sources
 from scripts.release import make_live, mend, newest_generation, problems
 from scripts.root import Root, is_folder, opened
 from scripts.stage import put
@@ -134,13 +135,10 @@ def _ready(root: Root, signed: Signed, site: Path) -> Path:
     return release if _is_whole(release, signed) else mend(root, signed.made, site)
 
 
-def _sources(made: Manifest, places: Mapping[str, Path]) -> dict[str, Path | bytes]:
-    """Return where the files of the pool are; sidecars may be the same for several, so that their bytes are taken."""
-    sources: dict[str, Path | bytes] = {name: places[f"{PACKAGES}{name}"] for name in made.pool}
-    for name, place in sources.items():
-        if name.endswith(".metadata") and isinstance(place, Path):
-            sources[name] = place.read_bytes()
-    return sources
+def _sources(made: Manifest, places: Mapping[str, Path]) -> Sources:
+    """Return where the files of the pool are; a sidecar may be the same for several, so that it is not moved."""
+    found = {name: places[f"{PACKAGES}{name}"] for name in made.pool}
+    return {name: place.read_bytes if name.endswith(".metadata") else place for name, place in found.items()}
 
 
 def _take_in(root: Root, tar: IO[bytes], allowed: Path, keep: int, *, is_forced: bool) -> str:

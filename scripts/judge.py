@@ -10,6 +10,7 @@ from pathlib import Path
 from scripts import attested, closure_check, conflicts, locks, policy, waivers
 from scripts.closure_check import Check
 from scripts.config import Config
+from scripts.distribution import read_metadata
 from scripts.facts import Memory
 from scripts.finding import Finding, via
 from scripts.locate import Wanted
@@ -81,4 +82,4 @@ def _lay_out(tree: Path, offer: Offer, site: Path, paths: Mapping[str, Path]) ->
     for one in (file.distribution for file in offer.files):
         (tree / "packages" / one.filename).symlink_to(paths[one.sha256].absolute())
         if one.metadata is not None:
-            (tree / "packages" / f"{one.filename}.metadata").write_bytes(one.metadata)
+            (tree / "packages" / f"{one.filename}.metadata").write_bytes(read_metadata(paths[one.sha256]))

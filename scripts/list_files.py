@@ -7,12 +7,13 @@ sorted by file name and are ASCII, since dumb-pypi splits its input at every cha
 
 from __future__ import annotations
 
-import hashlib
 import json
 import time
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import cache, lru_cache
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 
 from dumb_pypi.main import Package
@@ -21,11 +22,12 @@ from scripts import distribution
 from scripts.distribution import Distribution
 from scripts.facts import Facts, Memory, time_text
 from scripts.locks import Key, Pin
-from scripts.root import Root
+from scripts.root import Root, is_file
 
 FILE = "files.jsonl"
 
 Record = dict[str, object]
+NOTHING: Mapping[str, Distribution] = MappingProxyType({})
 
 
 class File(NamedTuple):
@@ -45,10 +47,26 @@ def records(release: Path) -> list[Record]:
         return []
 
 
-def published(root: Root) -> dict[str, Record]:
-    """Return sha256 -> record of every file of every release that is kept; the newest release's word counts."""
-    known = [record for release in root.all_releases for record in records(release)]
-    return {str(record.get("hash")).removeprefix("sha256="): record for record in known}
+class Known(NamedTuple):
+    """What an earlier release says of a file: its name, and seconds since 1970, if it does."""
+
+    filename: object
+    upload_timestamp: object
+
+
+def published(root: Root) -> Mapping[str, Known]:
+    """Map the sha256 of every file of every release that is kept to what the newest of them says."""
+    lists = (release / FILE for release in root.all_releases)
+    return _published(tuple((path, path.stat().st_ctime_ns) for path in lists if is_file(path)))
+
+
+@lru_cache(1)  # a run asks more than once
+def _published(lists: tuple[tuple[Path, int], ...]) -> Mapping[str, Known]:
+    every = (record for path, _ in lists for record in records(path.parent))
+    return {
+        str(record.get("hash")).removeprefix("sha256="): Known(record.get("filename"), record.get("upload_timestamp"))
+        for record in every
+    }
 
 
 def _record(one: Distribution, facts: Facts) -> Record:
@@ -57,7 +75,7 @@ def _record(one: Distribution, facts: Facts) -> Record:
         "hash": f"sha256={one.sha256}",
         "requires_dist": list(one.requires_dist) or None,
         "requires_python": one.requires_python,
-        "core_metadata": one.metadata and f"sha256={hashlib.sha256(one.metadata).hexdigest()}",
+        "core_metadata": one.metadata and f"sha256={one.metadata.sha256}",
         "upload_timestamp": facts.upload_timestamp,
         "yanked_reason": facts.yanked if isinstance(facts.yanked, str) else None,
     }
@@ -90,12 +108,22 @@ def _clashes(files: Mapping[Pin, Path]) -> Iterator[str]:
             yield f"{name}: locked with two hashes; run make upgrade so that the locks agree"
 
 
-def _with_upload_time(facts: Facts, record: Record) -> Facts:
+def _with_upload_time(facts: Facts, known: Known | None) -> Facts:
     """Take the upload time from an earlier list where no JSON page has it, as in releases that had none yet."""
-    moment = record.get("upload_timestamp")
+    moment = known and known.upload_timestamp
     if facts.upload_time or type(moment) is not int or not 0 < moment < time.time():
         return facts
     return facts._replace(upload_time=time_text(datetime.fromtimestamp(moment, UTC)))
+
+
+def _read(path: Path, sha256: str, learned: Mapping[str, Distribution], *, is_sound: bool) -> Distribution:
+    one = learned.get(sha256)
+    return one if one and one.filename == path.name else distribution.read(path, sha256, is_sound=is_sound)
+
+
+@cache
+def _sorted(keys: tuple[Key, ...]) -> tuple[Key, ...]:
+    return tuple(sorted(keys, key=str))
 
 
 def list_files(
@@ -105,11 +133,13 @@ def list_files(
     now: str,
     in_house: Collection[Pin] = (),
     memory: Memory | None = None,
+    learned: Mapping[str, Distribution] = NOTHING,
 ) -> list[File]:
     """Read and check every file; returns them sorted by file name. now is the release's time, as PEP 700 writes it.
 
-    in_house are the pins that came from first_party. The archive of a file that a kept release has is not checked:
-    that happened before, and does again when its next release is made.
+    in_house are the pins that came from first_party; learned is what the last run read, by sha256. The archive of
+    another file that a kept release has is not checked: that happened before, and does again when its next release is
+    made.
 
     Raises SystemExit with all problems: a file that does not hold what its name and its pin say, a name with two
     hashes, a name that dumb-pypi cannot parse.
@@ -119,13 +149,13 @@ def list_files(
     problems = list(_clashes(paths))
     for pin, path in paths.items():
         try:
-            one = distribution.read(path, pin.sha256, is_sound=pin.sha256 in known)
+            one = _read(path, pin.sha256, learned, is_sound=pin.sha256 in known)
         except ValueError as error:
             problems.append(f"{pin}: {error}; take another version")
         else:
-            facts = _with_upload_time(memory.recall(one, now), known.get(one.sha256, {}))
+            facts = _with_upload_time(memory.recall(one, now), known.get(one.sha256))
             facts = facts._replace(first_party=pin in in_house)
-            found[one.filename] = File(one, facts, tuple(sorted(wanted[pin], key=str)))
+            found[one.filename] = File(one, facts, _sorted(tuple(wanted[pin])))
             problems += _name_problems(pin, one.filename)
     if problems:
         raise SystemExit("\n".join(sorted(problems)))

@@ -13,7 +13,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -37,6 +37,7 @@ _LINE = re.compile(
     rf'\{{"path": "((?:packages/|(?!(?:packages|bin)[/"])(?:{_FIRST}{_NEXT}/)*){_FIRST}{_NEXT})", '
     r'"sha256": "([0-9a-f]{64})", "size": (0|[1-9][0-9]{0,14})\}'
 )
+_IN_POOL = re.compile(r'^\{"path": "packages/([^"/\\]+)", "sha256": "([0-9a-f]{64})", "size": ([0-9]{1,15})\}$', re.M)
 
 
 class Fact(NamedTuple):
@@ -207,6 +208,14 @@ def read(release: Path) -> Manifest:
     if found.release != release.name:
         raise ValueError(f"{path}: is of the release {found.release}")
     return found
+
+
+def pool_of(release: Path, names: Collection[str]) -> Iterator[tuple[str, Fact]]:
+    """Yield the files of the pool that a release lists under some names, without a look at all the others."""
+    if is_file(release / FILE):
+        text = (release / FILE).read_text(encoding="ascii", errors="replace")
+        found = ((match[1], Fact(match[2], int(match[3]))) for match in _IN_POOL.finditer(text))
+        yield from ((name, fact) for name, fact in found if name in names)
 
 
 def generation_of(release: Path) -> int:

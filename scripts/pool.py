@@ -9,38 +9,43 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 
 from scripts.durable import sync_all
-from scripts.manifest import Fact, Manifest, is_right, read
+from scripts.manifest import Fact, Manifest, is_right, pool_of
 from scripts.root import Root, is_file, is_silly, write_whole
 
-# Of each name of the pool: the file that is to stand there, or its bytes.
-Sources = Mapping[str, Path | bytes]
+# Of each name of the pool: the file that is to stand there, or what returns its bytes.
+Sources = Mapping[str, Path | Callable[[], bytes]]
 
 
-def fill(root: Root, sources: Sources, gave_way: list[tuple[Path, Path]]) -> int:
-    """Put files into the pool; returns how many are new there, sidecars aside.
+def fill(root: Root, made: Manifest, sources: Sources, gave_way: list[tuple[Path, Path]]) -> int:
+    """Put a release's files into the pool; returns how many are new there, sidecars aside.
 
     What had to make way is added to gave_way: where it stood, and where it is now.
     """
-    added = [name for name in sorted(sources) if _add(root, root.packages / name, sources[name], gave_way)]
+    facts = made.pool
+    # Sidecars come first: they are read from wheels that are still where they were.
+    names = sorted(sources, key=lambda name: (not callable(sources[name]), name))
+    added = [name for name in names if _add(root, name, sources[name], facts[name], gave_way)]
     # A file that was fetched is on the disk since then.
-    sync_all(root.packages / name for name in added if isinstance(sources[name], bytes))
+    sync_all(root.packages / name for name in added if callable(sources[name]))
     return sum(not name.endswith(".metadata") for name in added)
 
 
-def _add(root: Root, place: Path, source: Path | bytes, gave_way: list[tuple[Path, Path]]) -> bool:
-    is_there = is_file(place) and place.read_bytes() == source if isinstance(source, bytes) else source == place
-    if is_there:
+def _add(
+    root: Root, name: str, source: Path | Callable[[], bytes], fact: Fact, gave_way: list[tuple[Path, Path]]
+) -> bool:
+    place = root.packages / name
+    if source == place or (callable(source) and is_right(place, fact)):
         return False
     if moved := make_way(root, place):
         gave_way.append((place, moved))
-    if isinstance(source, bytes):
+    if callable(source):
         # A half-written one, which a machine that fails now may leave, is found by the next run or `check`.
-        write_whole(place, source)
+        write_whole(place, source())
     else:
         source.replace(place)
     return True
@@ -96,7 +101,7 @@ def retire(root: Root, manifest: Manifest) -> int:
     """
     listed = manifest.pool
     strays = [path for path in sorted(root.packages.iterdir()) if path.name not in listed and not is_silly(path)]
-    needed = kept(root) if strays else {}
+    needed = kept(root, names_of(strays)) if strays else {}
     for path in strays:
         place = root.retired / path.name
         if is_file(path) and any(is_right(path, fact) for fact in needed.get(path.name, ())):
@@ -107,20 +112,13 @@ def retire(root: Root, manifest: Manifest) -> int:
     return sum(path.suffix != ".metadata" for path in strays)
 
 
-def kept(root: Root) -> dict[str, set[Fact]]:
-    """Return what the kept releases have in the pool, by name; a name may have changed its file."""
+def kept(root: Root, names: Collection[str]) -> dict[str, set[Fact]]:
+    """Return what the kept releases have in the pool under some names; a name may have changed its file."""
     found: dict[str, set[Fact]] = {}
     for release in root.all_releases:
-        for name, fact in _pool_of(release).items():
+        for name, fact in pool_of(release, names):
             found.setdefault(name, set()).add(fact)
     return found
-
-
-def _pool_of(release: Path) -> Mapping[str, Fact]:
-    try:
-        return read(release).pool
-    except ValueError:  # it cannot be rolled back to, so that it needs nothing
-        return {}
 
 
 def _candidates(root: Root, name: str) -> Iterator[Path]:
@@ -146,8 +144,17 @@ def check(root: Root, manifest: Manifest) -> None:
         raise SystemExit(f"{root.packages}: {', '.join(wrong)}: reads back other than approved; run make index again")
 
 
+def _stem(path: Path) -> str:
+    stem, _, number = path.name.rpartition(".")
+    return stem if number.isdigit() else path.name
+
+
+def names_of(paths: Iterable[Path]) -> set[str]:
+    """Return under which names of the pool releases may need files; what gave way to others has a number."""
+    return {name for path in paths for name in (path.name, _stem(path))}
+
+
 def is_needed(path: Path, needed: Mapping[str, set[Fact]]) -> bool:
     """Whether a kept release would be restored by what is at a path of `retired/`."""
-    stem, _, number = path.name.rpartition(".")
-    name = stem if number.isdigit() and path.name not in needed else path.name
+    name = path.name if path.name in needed else _stem(path)
     return any(is_right(path, fact) for fact in needed.get(name, ()))

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,6 +18,7 @@ from scripts import conformance, history, manifest, rolled_back
 from scripts.build import seal
 from scripts.conformance import Listed
 from scripts.conformance_facts import Approved
+from scripts.distribution import read_metadata
 from scripts.facts import time_text
 from scripts.history import Entry
 from scripts.list_files import records
@@ -61,12 +63,12 @@ class Made(NamedTuple):
 
     @property
     def sources(self) -> Sources:
-        """The files of the pool, and the bytes of sidecars, by name."""
-        found: dict[str, Path | bytes] = {}
+        """The files of the pool, and how to get the bytes of sidecars, by name."""
+        found: dict[str, Path | Callable[[], bytes]] = {}
         for one in (file.distribution for file in self.offer.files):
             found[one.filename] = self.files[one.sha256]
             if one.metadata is not None:
-                found[f"{one.filename}.metadata"] = one.metadata
+                found[f"{one.filename}.metadata"] = partial(read_metadata, self.files[one.sha256])
         return found
 
 
@@ -127,7 +129,7 @@ def _files(made: Made) -> dict[str, Fact]:
         one = file.distribution
         files[f"{PACKAGES}{one.filename}"] = Fact(one.sha256, one.size)
         if one.metadata is not None:
-            files[f"{PACKAGES}{one.filename}.metadata"] = fact_of(one.metadata)
+            files[f"{PACKAGES}{one.filename}.metadata"] = one.metadata
     return files
 
 

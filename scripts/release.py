@@ -79,7 +79,7 @@ def make_live(root: Root, made: Manifest, site: Path, sources: Sources, keep: in
     root.refuse_if_taken()
     gave_way: list[tuple[Path, Path]] = []
     try:
-        added = pool.fill(root, sources, gave_way)
+        added = pool.fill(root, made, sources, gave_way)
         sync(root.packages)
         release = root.releases / made.release
         if site != release:
@@ -164,7 +164,7 @@ def _prune(root: Root, keep: int) -> None:
             # Half a release must not look like one, if we are killed here.
             release.rename(release.with_name(f".{release.name}.old"))
     old = [path for path in sorted(root.retired.iterdir()) if _is_past(path, now) and not is_silly(path)]
-    needed = pool.kept(root) if old else {}
+    needed = pool.kept(root, pool.names_of(old)) if old else {}
     for path in old:
         # A sidecar is written anew when its file comes back.
         is_back = is_file(path) and _is_same(path, root.packages / path.name)

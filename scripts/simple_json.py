@@ -50,7 +50,7 @@ def project_page(name: str, files: Sequence[File], status: Status) -> Json:
 
 def _file(file: File) -> Json:
     one, facts = file.distribution, file.facts
-    metadata = one.metadata is not None and {"sha256": hashlib.sha256(one.metadata).hexdigest()}
+    metadata = one.metadata is not None and {"sha256": one.metadata.sha256}
     told: Json = {
         "filename": one.filename,
         "url": f"{PACKAGES_URL}/{one.filename}",

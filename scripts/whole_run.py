@@ -18,7 +18,8 @@ from scripts.build import build
 from scripts.closure_check import Check
 from scripts.config import Config
 from scripts.gather import gather, read_approved
-from scripts.last_run import PAGES, Record
+from scripts.last_run import FILES, PAGES, Record
+from scripts.learned import read, text
 from scripts.locate import Wanted
 from scripts.origin import locks_digest, origin_of
 from scripts.publish import Made, Published, Signing, publish
@@ -45,7 +46,9 @@ def _publish(
     beside: Mapping[str, bytes],
 ) -> tuple[Published, dict[str, bytes]]:
     """Do the work; returns with what was published what the next run can use."""
-    gathered = gather(root, wanted, settings, upstream=args.upstream, timeout=args.fetch_timeout)
+    gathered = gather(
+        root, wanted, settings, upstream=args.upstream, timeout=args.fetch_timeout, learned=read(beside.get(FILES, b""))
+    )
     offer = judge.policy_findings(report, gathered.offer, settings, root, args.upstream)
     with tempfile.TemporaryDirectory(dir=root.scratch) as folder:
         site = Path(folder) / "site"
@@ -58,7 +61,11 @@ def _publish(
         signing = Signing(args.signing_key, args.allowed_signers)
         published = publish(root, made, args.keep, signing, is_forced=args.force)
     rolled_back.forget(root)
-    return published, {PAGES: json.dumps(built.digests).encode()}
+    distributions = (file.distribution for file in offer.files)
+    return published, {
+        PAGES: json.dumps(built.digests).encode(),
+        FILES: text(distributions, is_checked=published.is_new),
+    }
 
 
 def _paths(settings: Config) -> Sequence[str]:

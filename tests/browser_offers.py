@@ -14,6 +14,7 @@ from scripts.facts import Facts, Status
 from scripts.history import Change, Entry
 from scripts.list_files import File
 from scripts.locks import Key
+from scripts.manifest import fact_of
 from scripts.offer import Offer
 from scripts.target import Target
 from scripts.why import Chain
@@ -38,7 +39,7 @@ def file(
     """Return a file of that name, with contents that nobody reads."""
     name, version = parse_filename(filename)
     sha256 = hashlib.sha256(filename.encode()).hexdigest()
-    metadata = b"Metadata-Version: 2.4\n" if filename.endswith(".whl") else None
+    metadata = fact_of(b"Metadata-Version: 2.4\n") if filename.endswith(".whl") else None
     size = 4_000 + int(sha256[:4], 16) * 9
     one = Distribution(filename, name, version, sha256, size, metadata, tuple(requires), requires_python, about)
     return File(one, facts, tuple(serves))

@@ -19,6 +19,7 @@ from scripts import distribution, zip_layout
 from scripts.archive import MAX_METADATA_BYTES
 from scripts.distribution import About
 from scripts.licenses import License
+from scripts.manifest import fact_of
 
 INFO = "alpha-1.0.dist-info/METADATA"
 NAME = "alpha-1.0-py3-none-any.whl"
@@ -55,7 +56,7 @@ def test_a_wheel_is_read(tmp_path: Path) -> None:
         version=Version("1.0"),
         sha256=one.sha256,
         size=len(one.data),
-        metadata=one.metadata,
+        metadata=fact_of(one.metadata),
         requires_dist=("gamma>=1; python_version<'3.9'",),
         requires_python=">=3.8",
         about=About("what it is", "MIT", (("Home", "https://example.org/"),), License(("MIT",), "expression")),
@@ -122,7 +123,9 @@ def test_a_name_that_stands_twice_is_none(tmp_path: Path) -> None:
 
 def test_another_spelling_of_the_same_release_is_accepted(tmp_path: Path) -> None:
     one = wheel("alpha-beta", "1.0", metadata=core_metadata("Alpha.Beta", "1.0.0"))
-    assert distribution.read(one.save(tmp_path), one.sha256).metadata == one.metadata
+    path = one.save(tmp_path)
+    assert distribution.read(path, one.sha256).metadata == fact_of(one.metadata)
+    assert distribution.read_metadata(path) == one.metadata
 
 
 def test_metadata_that_is_not_utf_8_is_refused(tmp_path: Path) -> None:

@@ -104,7 +104,17 @@ def test_the_shared_folder_has_the_layout_of_the_design(checkout: Checkout) -> N
     release = publish(checkout, ALPHA)
     assert ID.fullmatch(release.name)
     assert sorted(path.name for path in checkout.root.iterdir()) == [
-        *(".generation", ".last-run", ".last-run.pages", ".pypi-index", "bin", "incoming", "packages", "releases"),
+        *(
+            ".generation",
+            ".last-run",
+            ".last-run.files",
+            ".last-run.pages",
+            ".pypi-index",
+            "bin",
+            "incoming",
+            "packages",
+            "releases",
+        ),
         *("retired", "web"),
     ]
     assert str((checkout.root / "web").readlink()) == f"releases/{release.name}"

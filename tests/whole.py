@@ -14,7 +14,7 @@ _ID = re.compile(r"20\d{6}T\d{6}Z-[0-9a-f]{12}")
 # The forms in which a release tells a time.
 _TIME = re.compile(rb"20\d{6}T\d{6}Z|20\d\d-\d\d-\d\d(T\d\d:\d\d:\d\dZ| \d\d:\d\d)")
 _PARTS = {
-    *(".generation", ".last-run", ".last-run.pages", ".pypi-index"),
+    *(".generation", ".last-run", ".last-run.files", ".last-run.pages", ".pypi-index"),
     *("bin", "incoming", "packages", "releases", "retired", "web"),
 }
 # A manifest names each file with its sha256; the bytes of both are another run's other ones.

@@ -1,0 +1,58 @@
+"""Files that a run read -> JSON Lines, and back: what a file says of itself, so that the next run need not open it.
+
+One array a file, in the order of Distribution's fields. It is believed as far as what vouches for it
+(scripts/last_run.py).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from functools import cache
+from typing import Any, TypeVar
+
+from packaging.version import Version
+
+from scripts.distribution import About, Distribution
+from scripts.licenses import License
+from scripts.manifest import Fact
+
+Value = TypeVar("Value")
+_version = cache(Version)
+_known: dict[Any, Any] = {}
+
+
+def _shared(value: Value) -> Value:
+    """Return an equal value that is there already: versions of a project say much the same."""
+    known: Value = _known.setdefault(value, value)
+    return known
+
+
+def text(files: Iterable[Distribution], *, is_checked: bool) -> bytes:
+    """Write what was learned of files; is_checked: the archives of all were checked by now."""
+    told = ({**one._asdict(), "version": str(one.version)} for one in files)
+    lines = ([*list(one.values())[:-1], is_checked or one["is_checked"]] for one in told)
+    return "".join(f"{json.dumps(line)}\n" for line in lines).encode()
+
+
+def _tuples(value: Any) -> Any:
+    return tuple(map(_tuples, value)) if isinstance(value, list) else value
+
+
+def _about(told: Any) -> About:
+    summary, license_, urls, stated = told
+    return _shared(About(summary, license_, urls, License(*stated)))
+
+
+def _distribution(line: str) -> Distribution:
+    filename, name, version, sha256, size, metadata, requires, python, about, is_checked = _tuples(json.loads(line))
+    metadata = metadata and Fact(*metadata)
+    return Distribution(
+        *(filename, _shared(name), _version(version), sha256, size, metadata),
+        *(_shared(requires), _shared(python), _about(about), is_checked),
+    )
+
+
+def read(data: bytes) -> dict[str, Distribution]:
+    """Return what was learned of each file, by its sha256."""
+    return {one.sha256: one for one in map(_distribution, data.decode("ascii").splitlines())}
