@@ -9,7 +9,6 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator, Sequence
 
-from scripts import attestations
 from scripts.facts import Memory
 from scripts.finding import Finding, about
 from scripts.list_files import File
@@ -36,8 +35,11 @@ def _publisher(file: File, memory: Memory) -> str | None:
     one, provenance = file.distribution, file.facts.provenance
     if provenance is None:
         return None
-    known = memory.publisher(one.name, one.sha256, provenance)
-    return known or attestations.publisher(provenance, one.filename, one.sha256)
+    if known := memory.publisher(one.name, one.sha256, provenance):
+        return known
+    from scripts import attestations  # takes longer to import than most runs to judge
+
+    return attestations.publisher(provenance, one.filename, one.sha256)
 
 
 def findings(offer: Offer, memory: Memory, rule: Rule) -> Iterator[Finding]:

@@ -56,7 +56,9 @@ def keep(project: Project, digest: str, before: Before, site: Path) -> bool:
         pages = _pages(project, before)
     except KeyError:
         return False
-    return all(is_right(before.release / path, fact) for path, fact in pages) and _link_all(pages, before.release, site)
+    return all(is_right(f"{before.release}/{path}", fact) for path, fact in pages) and _link_all(
+        pages, before.release, site
+    )
 
 
 def _link_all(pages: Sequence[tuple[str, Fact]], release: Path, site: Path) -> bool:

@@ -133,11 +133,16 @@ class Served:
         """
         if need not in self._met:
             wanted = parse(need)
-            files = [] if wanted.url else self.files(canonicalize_name(wanted.name))
-            fresh = [file for file in files if not file.facts.yanked or _is_pin(wanted.specifier)]
-            versions = set(wanted.specifier.filter([file.distribution.version for file in fresh]))
-            self._met[need] = [file for file in fresh if file.distribution.version in versions]
+            same = "" if wanted.url else f"{_project(need)}{wanted.specifier}"  # whatever its marker and extras
+            if same not in self._met:
+                self._met[same] = [] if wanted.url else self._matching(_project(need), wanted.specifier)
+            self._met[need] = self._met[same]
         return self._met[need]
+
+    def _matching(self, project: str, specifier: SpecifierSet) -> list[File]:
+        files = [file for file in self.files(project) if not file.facts.yanked or _is_pin(specifier)]
+        versions = set(specifier.filter([file.distribution.version for file in files]))
+        return [file for file in files if file.distribution.version in versions]
 
     def leads_to(self, need: str) -> list[tuple[File, Node]]:
         """List whose needs a requirement brings in turn: where the lock has it, that is what clients get, else any."""

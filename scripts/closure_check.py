@@ -10,7 +10,7 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 from scripts import closure
-from scripts.closure import Missing, Node, Served
+from scripts.closure import Missing, Node
 from scripts.config import Config
 from scripts.finding import Finding
 from scripts.locks import Key
@@ -47,7 +47,7 @@ class Check:
         self._settings = settings
         self._sets = {one.name: one for one in settings.sets}
         self._files = {file.distribution.filename: file for file in offer.files}
-        self.served = {key: Served(key, offer.projects) for key in sorted(offer.keys, key=str)}
+        self.served = offer.served
         self.missing = {key: list(self._missing(key)) for key in self.served}
 
     def roots(self, key: Key) -> list[Line]:

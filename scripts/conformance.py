@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
@@ -129,10 +129,11 @@ def _records(data: bytes) -> Sequence[Record] | None:
 
 def _lists(folder: Path, files: Mapping[str, str], held: Mapping[str, Held]) -> Iterator[Problem]:
     """Compare the lists for machines with what the pages list, and with the files."""
+    known = cache(_records)  # both are the same, mostly
     for path in (FILE, "packages.json"):
         if (data := _read(folder, path)) is None:
             continue
-        if (records := _records(data)) is None:
+        if (records := known(data)) is None:
             yield Problem(Rule.FACTS, path, "is no list of files, one JSON object a line")
             continue
         hashes = {str(one.get("filename")): str(one.get("hash")).removeprefix("sha256=") for one in records}

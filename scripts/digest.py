@@ -24,12 +24,12 @@ def forget() -> None:
     _hashed.clear()
 
 
-def sha256_of(path: Path) -> str:
-    """Return a file's sha256 in hex."""
+def sha256_of(path: Path | str, stat: os.stat_result | None = None) -> str:
+    """Return a file's sha256 in hex; stat is what the system says of it, where that is known."""
     if _hashed:
-        stat = path.stat()
+        stat = stat or Path(path).stat()
         identity, sha256 = _hashed.get(stat.st_ino, (0, ""))
         if sha256 and _identity(stat) == identity:
             return sha256
-    with path.open("rb") as file:
+    with Path(path).open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -14,7 +14,7 @@ import re
 import sys
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
-from functools import cache
+from functools import lru_cache
 from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
@@ -30,6 +30,7 @@ Json = dict[str, object]
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?Z")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MAX_TEXT = 1000
+_PAGES = 64  # that are kept while files are read in the order of their names
 STATUSES = ("active", "archived", "quarantined", "deprecated")
 
 
@@ -162,15 +163,27 @@ class Memory:
         """Read what waits for the next release, and every release; or some releases alone."""
         self._root = root
         self._releases = only or root.all_releases[::-1]  # the newest word counts
-        self._is_waiting = not only
-        self._page = cache(read_page)
+        self._waiting = set() if only else {path.name for path in root.incoming.glob("*.json")}
+        self._page = lru_cache(_PAGES)(self._read_page)
+        self._heads: dict[tuple[Path, str], Json] = {}
+
+    def _read_page(self, release: Path, project: str) -> dict[str, Json]:
+        page = read_page(release, project)
+        self._heads[release, project] = page[""]
+        return page
+
+    def _head(self, release: Path, project: str) -> Json:
+        """Return a page without its files."""
+        if (release, project) not in self._heads:
+            self._page(release, project)
+        return self._heads[release, project]
 
     def _released(self, project: str, sha256: str) -> tuple[Path, Json] | None:
         pages = ((release, self._page(release, project)) for release in self._releases)
         return next(((release, page[sha256]) for release, page in pages if sha256 in page), None)
 
     def _incoming(self, filename: str, sha256: str) -> Json:
-        told = _read_json(self._root.incoming / f"{filename}.json") if self._is_waiting else {}
+        told = _read_json(self._root.incoming / f"{filename}.json") if f"{filename}.json" in self._waiting else {}
         return told if told.get("sha256") == sha256 else {}
 
     def recall(self, one: Distribution, now: str) -> Facts:
@@ -220,5 +233,5 @@ class Memory:
     def status(self, project: str, files: Iterable[Distribution]) -> Status:
         """Return a project's status, as the upstream's page told it the last time that something was fetched."""
         told = (self._incoming(one.filename, one.sha256).get("project-status") for one in files)
-        pages = (self._page(release, project)[""].get("project-status") for release in self._releases)
+        pages = (self._head(release, project).get("project-status") for release in self._releases)
         return next((checked_status(value) for value in chain(told, pages) if value), Status())

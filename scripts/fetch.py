@@ -8,6 +8,7 @@ it to look inside.
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 import time
@@ -29,7 +30,7 @@ from scripts.locate import Missing, Pages, Wanted, candidates, is_release, locat
 from scripts.locks import Pin
 from scripts.page import Page
 from scripts.pip_environment import pip_environment
-from scripts.root import Root, is_file
+from scripts.root import Root, stat_of
 from scripts.upstream import Upstream, UpstreamError
 
 _RENAMED = "it was published under another name than the upstream's, and that file is gone; take another version"
@@ -46,15 +47,16 @@ def held(root: Root, wanted: Wanted, allow_sdists: Sequence[str]) -> dict[Pin, P
         by_hash.setdefault(pin.sha256, []).append(pin)
     found: dict[Pin, Path] = {}
     for folder in (root.packages, root.incoming, root.retired):
-        for path in sorted(folder.iterdir()):
-            if not path.name.endswith(SUFFIXES) or not is_file(path):
+        for name in sorted(entry.name for entry in os.scandir(folder)):
+            place = f"{folder}/{name}"
+            if not name.endswith(SUFFIXES) or not (stat := stat_of(place)):
                 continue
-            sha256 = sha256_of(path)
-            if sha256 in known and known[sha256].filename != path.name:
+            sha256 = sha256_of(place, stat)
+            if sha256 in known and known[sha256].filename != name:
                 continue
             for pin in by_hash.get(sha256, ()):
-                if misfit(path.name, pin, wanted[pin], allow_sdists) is None:
-                    found.setdefault(pin, path)
+                if misfit(name, pin, wanted[pin], allow_sdists) is None:
+                    found.setdefault(pin, folder / name)
     return found
 
 

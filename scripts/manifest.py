@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from scripts.digest import sha256_of
-from scripts.root import is_file, release_time
+from scripts.root import is_file, release_time, stat_of
 
 FILE = "manifest.jsonl"
 SIGNATURE = f"{FILE}.sig"
@@ -100,9 +100,10 @@ def fact_of(source: Path | bytes) -> Fact:
     return Fact(sha256_of(source), source.stat().st_size)
 
 
-def is_right(path: Path, fact: Fact) -> bool:
+def is_right(path: Path | str, fact: Fact) -> bool:
     """Whether a file, and no link to one, is there and what it should be."""
-    return is_file(path) and path.stat().st_size == fact.size and sha256_of(path) == fact.sha256
+    found = stat_of(path)
+    return found is not None and found.st_size == fact.size and sha256_of(path, found) == fact.sha256
 
 
 def _is_plain(path: str) -> bool:
@@ -163,7 +164,8 @@ def _file(line: str) -> tuple[str, Fact]:
     return _path(told["path"]), _fact(told)
 
 
-def _folders(paths: Iterable[str]) -> set[str]:
+def folders(paths: Iterable[str]) -> set[str]:
+    """Return the folders above paths."""
     found: set[str] = set()
     for path in paths:
         above = path.rpartition("/")[0]
@@ -180,7 +182,7 @@ def parse(data: bytes) -> Manifest:
         files = dict(map(_file, lines))
         if len(files) != len(lines):
             raise ValueError("it names a path twice")
-        if both := files.keys() & _folders(files):
+        if both := files.keys() & folders(files):
             raise ValueError(f"{min(both)} is a file, and a folder")
         made = _head(json.loads(head), files)
         if strange := made.programs.keys() - PROGRAMS:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from scripts.closure import Served
 from scripts.facts import Status
 from scripts.list_files import File
 from scripts.locks import Key
@@ -36,6 +37,11 @@ class Offer:
         for file in self.files:
             found.setdefault(file.distribution.name, []).append(file)
         return dict(sorted(found.items()))
+
+    @cached_property
+    def served(self) -> dict[Key, Served]:
+        """What each set's targets are offered."""
+        return {key: Served(key, self.projects) for key in sorted(self.keys, key=str)}
 
     @cached_property
     def keys(self) -> frozenset[Key]:

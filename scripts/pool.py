@@ -139,7 +139,7 @@ def find(root: Root, name: str, fact: Fact) -> Path | None:
 
 def check(root: Root, manifest: Manifest) -> None:
     """Read back every file that the new pages promise, and its sidecar."""
-    wrong = [name for name, fact in manifest.pool.items() if not is_right(root.packages / name, fact)]
+    wrong = [name for name, fact in manifest.pool.items() if not is_right(f"{root.packages}/{name}", fact)]
     if wrong:
         raise SystemExit(f"{root.packages}: {', '.join(wrong)}: reads back other than approved; run make index again")
 

@@ -39,12 +39,14 @@ class Counts(NamedTuple):
     retired: int
 
 
-def _found(folder: Path) -> Iterator[tuple[str, bool]]:
+def _found(folder: Path | str, above: str = "") -> Iterator[tuple[str, bool]]:
     """Yield the path of all that stands in a folder, and whether it is a folder itself."""
-    for above, folders, files in os.walk(folder):
-        below = Path(above).relative_to(folder)
-        yield from ((str(below / name), not Path(above, name).is_symlink()) for name in folders)
-        yield from ((str(below / name), False) for name in files if not is_silly(Path(above, name)))
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if is_folder := entry.is_dir(follow_symlinks=False):
+                yield from _found(entry.path, f"{above}{entry.name}/")
+            if is_folder or not is_silly(Path(entry.path)):
+                yield f"{above}{entry.name}", is_folder
 
 
 def paths(folder: Path) -> set[str]:
@@ -55,13 +57,14 @@ def paths(folder: Path) -> set[str]:
 def problems(folder: Path, made: Manifest) -> Iterator[tuple[str, str]]:
     """Yield path and fact for what in a release's folder is not as its manifest says."""
     found = dict(_found(folder))
-    folders = {str(above) for path in made.pages for above in Path(path).parents}
-    for path, fact in made.pages.items():
+    pages = made.pages
+    folders = manifest.folders(pages)
+    for path, fact in pages.items():
         if path not in found:
             yield path, "is missing"
-        elif not is_right(folder / path, fact):
+        elif not is_right(f"{folder}/{path}", fact):
             yield path, f"is not what the manifest of {made.release} lists"
-    strays = found.keys() - OWN - made.pages.keys() - {path for path in folders if found.get(path)}
+    strays = found.keys() - OWN - pages.keys() - {path for path in folders if found.get(path)}
     yield from ((path, f"is not in the manifest of {made.release}") for path in sorted(strays))
     told, link = folder / ID_FILE, folder / LINK
     if not is_file(told) or told.read_bytes() != f"{made.release}\n".encode():

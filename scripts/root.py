@@ -114,14 +114,20 @@ def is_folder(path: Path) -> bool:
     return path.is_dir() and not path.is_symlink()
 
 
-def is_file(path: Path) -> bool:
-    """Whether it is a file itself, and not a link to one."""
+def stat_of(path: Path | str) -> os.stat_result | None:
+    """Return what the system says of a file itself, and not of a link to one; None where there is none."""
     try:
-        return stat.S_ISREG(path.lstat().st_mode)
+        found = os.lstat(path)
     except OSError as error:
         if error.errno not in _ABSENT:
             raise
-        return False
+        return None
+    return found if stat.S_ISREG(found.st_mode) else None
+
+
+def is_file(path: Path | str) -> bool:
+    """Whether it is a file itself, and not a link to one."""
+    return stat_of(path) is not None
 
 
 def release_time(release: Path) -> datetime | None:

@@ -41,8 +41,7 @@ def graph_of(offer: Offer, refs: Mapping[str, str]) -> Graph:
     so is what an sdist needs, which nobody knows without running its code.
     """
     graph: Graph = {TOP: set(), **{ref: set() for ref in refs.values()}}
-    for key in sorted(offer.keys, key=str):
-        served = Served(key, offer.projects)
+    for key, served in offer.served.items():
         asked = _asked(offer, served, key.set_name)
         graph[TOP].update(refs[node.filename] for _, node in asked)
         own = [(file, Node(file.distribution.filename, "")) for file in served.pins(offer.files)]
