@@ -11,7 +11,7 @@ import json
 import time
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from functools import cache, lru_cache
+from functools import cache, lru_cache, partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
@@ -19,6 +19,7 @@ from typing import NamedTuple
 from dumb_pypi.main import Package
 
 from scripts import distribution
+from scripts.cores import in_pieces, on_all_cores
 from scripts.distribution import Distribution
 from scripts.facts import Facts, Memory, time_text
 from scripts.locks import Key, Pin
@@ -27,6 +28,7 @@ from scripts.root import Root, is_file
 FILE = "files.jsonl"
 
 Record = dict[str, object]
+_FILES_AT_ONCE = 250
 NOTHING: Mapping[str, Distribution] = MappingProxyType({})
 
 
@@ -116,9 +118,30 @@ def _with_upload_time(facts: Facts, known: Known | None) -> Facts:
     return facts._replace(upload_time=time_text(datetime.fromtimestamp(moment, UTC)))
 
 
-def _read(path: Path, sha256: str, learned: Mapping[str, Distribution], *, is_sound: bool) -> Distribution:
-    one = learned.get(sha256)
-    return one if one and one.filename == path.name else distribution.read(path, sha256, is_sound=is_sound)
+def _read_piece(known: Collection[str], piece: Sequence[tuple[Pin, Path]]) -> list[tuple[Pin, Distribution | str]]:
+    """Read some files; of one that cannot be read, say why."""
+    found: list[tuple[Pin, Distribution | str]] = []
+    for pin, path in piece:
+        try:
+            found.append((pin, distribution.read(path, pin.sha256, is_sound=pin.sha256 in known)))
+        except ValueError as error:
+            found.append((pin, str(error)))
+    return found
+
+
+def _read(
+    paths: Mapping[Pin, Path], known: Collection[str], learned: Mapping[str, Distribution]
+) -> Iterator[tuple[Pin, Distribution | str]]:
+    """Yield each file's word on itself, as it was learned, or read now; known are those that were checked before."""
+    unknown = []
+    for pin, path in paths.items():
+        one = learned.get(pin.sha256)
+        if one and one.filename == path.name:
+            yield pin, one
+        else:
+            unknown.append((pin, path))
+    for found in on_all_cores(partial(_read_piece, known), in_pieces(unknown, _FILES_AT_ONCE)):
+        yield from found
 
 
 @cache
@@ -147,11 +170,9 @@ def list_files(
     memory, known = memory or Memory(root), published(root)
     found: dict[str, File] = {}
     problems = list(_clashes(paths))
-    for pin, path in paths.items():
-        try:
-            one = _read(path, pin.sha256, learned, is_sound=pin.sha256 in known)
-        except ValueError as error:
-            problems.append(f"{pin}: {error}; take another version")
+    for pin, one in _read(paths, known.keys(), learned):
+        if isinstance(one, str):
+            problems.append(f"{pin}: {one}; take another version")
         else:
             facts = _with_upload_time(memory.recall(one, now), known.get(one.sha256))
             facts = facts._replace(first_party=pin in in_house)
