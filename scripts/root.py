@@ -8,7 +8,7 @@ web             -> releases/<id>: the document root
 bin/            caddy and its Caddyfile
 .pypi-index     says that the folder is ours; who works on it holds a lock on it (scripts/owner.py)
 .owner          names the run that works on it
-.last-run       what the last run worked with and left, by which the next one knows whether there is work
+.last-run*      what the last run worked with, read and left: the next one knows by it what there is to do
 """
 
 from __future__ import annotations

@@ -8,17 +8,20 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from approved import approve, approve_only
 from conftest import Checkout
-from distributions import sdist, wheel
+from distributions import Distribution, sdist, wheel
 from index_test import refusal, tree
 from publish_test import live, pool, publish
 from signers import make_signer
 
 from scripts import CODE, last_run
+from scripts.digest import sha256_of
 from scripts.root import Root
 
 ALPHA, BETA = (wheel(name, "1.0") for name in ("alpha", "beta"))
@@ -293,3 +296,80 @@ def test_the_record_tells_nothing_of_the_machine(checkout: Checkout, tmp_path: P
     text = record(checkout).read_text()
     assert str(tmp_path) not in text
     assert os.uname().nodename not in re.findall(r"[\w.-]+", text)
+
+
+def forge(checkout: Checkout, *, is_vouched: bool = True) -> None:
+    """Let what the last run learned of ALPHA say something else, and the record vouch for it."""
+    place = checkout.root / last_run.FILES
+    assert '">=3.8"' in place.read_text()
+    place.write_text(place.read_text().replace('">=3.8"', '">=3.9"'))
+    if is_vouched:
+        sums = json.loads(record(checkout).read_text())["beside"]
+        edit_record(checkout, beside={**sums, last_run.FILES: sha256_of(place)})
+
+
+def is_believed(checkout: Checkout, *options: str) -> bool:
+    """Whether the next run with something to do goes by what was forged."""
+    publish(checkout, ALPHA_38, BETA, options=options)
+    return '">=3.9"' in (live(checkout) / "files.jsonl").read_text()
+
+
+ALPHA_38 = wheel("alpha", "2.0", requires_python=">=3.8")
+
+
+def test_a_run_does_not_open_again_what_the_last_one_read(checkout: Checkout) -> None:
+    publish(checkout, ALPHA_38)
+    forge(checkout)
+    assert is_believed(checkout)
+
+
+@pytest.mark.parametrize("change", [{"code": "0"}, {"day": "2020-01-01"}, {"pool": "0"}, {"beside": {}}, {"beside": 1}])
+def test_what_the_last_run_read_counts_for_a_day_and_for_the_same_code_and_pool(
+    checkout: Checkout, change: dict[str, object]
+) -> None:
+    publish(checkout, ALPHA_38)
+    forge(checkout)
+    edit_record(checkout, **change)
+    assert not is_believed(checkout)
+
+
+def test_what_the_last_run_read_counts_only_as_it_was_left(checkout: Checkout) -> None:
+    publish(checkout, ALPHA_38)
+    forge(checkout, is_vouched=False)
+    assert not is_believed(checkout)
+
+
+def test_with_a_key_what_the_last_run_read_is_signed(checkout: Checkout, tmp_path: Path) -> None:
+    key = f"--signing-key={make_signer(tmp_path / 'keys').key}"
+    publish(checkout, ALPHA_38, options=[key])
+    forge(checkout)
+    assert not is_believed(checkout, key)
+
+
+def rendered(checkout: Checkout, monkeypatch: pytest.MonkeyPatch, *files: Distribution, options: Sequence[str]) -> str:
+    """Publish, and return the list that dumb-pypi is given."""
+    given = []
+    run = subprocess.run
+
+    def listening(command: Sequence[str], **options: Any) -> Any:
+        if "dumb_pypi.main" in command:
+            given.append(options["input"])
+        return run(command, **options)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(subprocess, "run", listening)
+        publish(checkout, *files, options=options)
+    return "".join(given)
+
+
+@pytest.mark.parametrize("is_signed", [False, True])
+def test_pages_are_made_of_the_projects_that_changed_alone(
+    checkout: Checkout, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, is_signed: bool
+) -> None:
+    options = [f"--signing-key={make_signer(tmp_path / 'keys').key}"] if is_signed else []
+    publish(checkout, ALPHA, options=options)
+    given = rendered(checkout, monkeypatch, ALPHA, BETA, options=options)
+    assert [json.loads(line)["filename"] for line in given.splitlines()] == [BETA.filename]
+    assert rendered(checkout, monkeypatch, ALPHA, options=options) == ""
+    (checkout.root / ".last-run").unlink()
+    assert ALPHA.filename in rendered(checkout, monkeypatch, ALPHA, BETA, options=options)

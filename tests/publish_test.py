@@ -10,6 +10,7 @@ import shutil
 import sys
 import threading
 import time
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta, tzinfo
 from functools import partial
 from pathlib import Path
@@ -27,12 +28,12 @@ ALPHA, BETA, GAMMA = (wheel(name, "1.0") for name in ("alpha", "beta", "gamma"))
 ID = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{12}")
 
 
-def publish(checkout: Checkout, *files: Distribution) -> Path:
+def publish(checkout: Checkout, *files: Distribution, options: Sequence[str] = ()) -> Path:
     """Approve and publish files; return the release."""
     for one in files:
         checkout.upstream.add(one)
     approve(*files)
-    checkout.index()
+    checkout.index(*options)
     return live(checkout)
 
 
