@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import shutil
 import sys
 from pathlib import Path
 
@@ -12,10 +14,11 @@ from bench import document, load, plot, synthetic
 from bench.__main__ import GROUPS, main
 from bench.load import Load
 from bench.measure import FailedError, Medians, run, side_by_side
+from bench.shares import INDEX, shares
 from bench.table import Row, line, row
 from conftest import Checkout
 
-from scripts import verify
+from scripts import CODE, verify
 
 _SAID = """\
 Running 5s test @ http://127.0.0.1:8000/
@@ -126,6 +129,7 @@ def test_the_document_is_a_table_for_each_group() -> None:
         ],
         "serve": [Row("the three above", "nginx", failure="a | b")],
     }
+    profiles = {"index": {"first build of 10 files": [("read", 0.751), ("write", 0.2449), ("look", 0.0041)]}}
     expected = """\
 # Benchmarks
 
@@ -143,19 +147,38 @@ A ratio is ours divided by theirs.
 
 ![Seconds over the number of files](benchmarks.svg)
 
+Where the time goes, first build of 10 files:
+
+| step | share |
+|---|---|
+| read | 75% |
+| write | 24% |
+
 ## Serving
 
 | work | beside it | ours | theirs | ratio | target | met | runs |
 |---|---|---|---|---|---|---|---|
 | the three above | nginx | — | — | — | — | not measured: a \\| b | — |
 """
-    assert document.text(rows, "2026-01-02, 2 cores", has_plot=True) == expected
+    assert document.text(rows, profiles, "2026-01-02, 2 cores", has_plot=True) == expected
     assert document.TITLES.keys() == GROUPS.keys()
+
+
+def test_shares_are_of_steps_that_there_are(checkout: Checkout) -> None:
+    wheels = checkout.path / "wheels"
+    synthetic.approve(checkout.path, synthetic.save(synthetic.versions(1, 2), wheels))
+    synthetic.hold(checkout.root, sorted(wheels.iterdir()))
+    options = (f"--root={checkout.root}", f"--upstream={checkout.upstream.url}", f"--caddy={shutil.which('true')}")
+    env = os.environ | {"PYTHONPATH": str(CODE)}
+    found = dict(shares(INDEX, "scripts.index", *options, cwd=checkout.path, env=env))
+    assert found.keys() == {*INDEX, "all else, such as Python's start"}
+    assert all(found.values())
+    assert sum(found.values()) == pytest.approx(1)
 
 
 def test_the_plot_is_logarithmic(tmp_path: Path) -> None:
     curves = {"first ours": {100: 1.0, 10_000: 100.0, 1000: 10.0}, "first theirs": {100: 2.0}}
-    document.write(tmp_path, {}, curves)
+    document.write(tmp_path, {}, curves, {})
     text = (tmp_path / "benchmarks.svg").read_text()
     assert ">first build, make index</text>" in text
     assert '<polyline points="60.0,370.0 275.0,195.0 490.0,20.0" stroke="#0b5fa5"/>' in text

@@ -69,13 +69,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     groups, sizes = _groups(args.groups), _sizes(args.sizes)
     rows: dict[str, list[Row]] = {}
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
-        place = Place(Path(folder), args.peers.absolute(), args.caddy.absolute(), sizes, {})
+        place = Place(Path(folder), args.peers.absolute(), args.caddy.absolute(), sizes, {}, {})
         for group in groups:
             for one in measured(group, place):
                 rows.setdefault(group, []).append(one)
                 print(line(one), flush=True)
             if groups == list(GROUPS):
-                write(Path("docs"), rows, place.curves)
+                write(Path("docs"), rows, place.curves, place.profiles)
     return 0
 
 

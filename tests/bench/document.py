@@ -10,8 +10,11 @@ from importlib.metadata import version
 from pathlib import Path
 
 from bench.plot import Curve, svg
+from bench.shares import Shares
+from bench.shares import markdown as shares
 from bench.table import Row, markdown
 
+Profiles = Mapping[str, Mapping[str, Shares]]
 TITLES = {
     "index": "`make index`",
     "lock": "`make lock`",
@@ -37,7 +40,7 @@ def machine() -> str:
     return f"{day}, {os.cpu_count()} cores, {platform.system()}, CPython {platform.python_version()}, {peers}"
 
 
-def text(rows: Mapping[str, Sequence[Row]], made_with: str, *, has_plot: bool) -> str:
+def text(rows: Mapping[str, Sequence[Row]], profiles: Profiles, made_with: str, *, has_plot: bool) -> str:
     """Return the document."""
     parts = [
         "# Benchmarks\n\n",
@@ -49,12 +52,13 @@ def text(rows: Mapping[str, Sequence[Row]], made_with: str, *, has_plot: bool) -
         parts.append(f"\n## {TITLES[group]}\n\n{markdown(found)}")
         if group == "index" and has_plot:
             parts.append("\n![Seconds over the number of files](benchmarks.svg)\n")
+        parts += (f"\nWhere the time goes, {what}:\n\n{shares(told)}" for what, told in profiles.get(group, {}).items())
     return "".join(parts)
 
 
-def write(folder: Path, rows: Mapping[str, Sequence[Row]], curves: Mapping[str, Curve]) -> None:
+def write(folder: Path, rows: Mapping[str, Sequence[Row]], curves: Mapping[str, Curve], profiles: Profiles) -> None:
     """Write both files."""
     if curves:
         named = {_named(name): curve for name, curve in curves.items()}
         (folder / "benchmarks.svg").write_text(svg(named), encoding="utf-8")
-    (folder / "benchmarks.md").write_text(text(rows, machine(), has_plot=bool(curves)), encoding="utf-8")
+    (folder / "benchmarks.md").write_text(text(rows, profiles, machine(), has_plot=bool(curves)), encoding="utf-8")

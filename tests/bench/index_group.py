@@ -13,10 +13,12 @@ from pathlib import Path
 from bench import synthetic
 from bench.measure import Medians, run, side_by_side
 from bench.place import Curves, Place
+from bench.shares import Shares
 from bench.table import Row, row
 from scripts.root import Root
 
 FILES_EACH = 10
+_PROFILED = 20_000  # files at most, since a profiler makes all slower
 
 
 class Pair:
@@ -34,10 +36,13 @@ class Pair:
         self._changes = count(2)
         self.peak_mb: list[float] = []
 
-    def first(self) -> float:
-        """Publish to an empty folder, the files being on disk."""
+    def _hold_all(self) -> None:
         shutil.rmtree(self._root, ignore_errors=True)
         synthetic.hold(self._root, sorted(self._wheels.iterdir()))
+
+    def first(self) -> float:
+        """Publish to an empty folder, the files being on disk."""
+        self._hold_all()
         done = self._place.make(self._checkout, "index", self._root)
         self.peak_mb.append(done.peak_mb)
         return done.seconds
@@ -74,14 +79,22 @@ class Pair:
         synthetic.package_list(self._approvals, self._list)
         return self._dumb_pypi(self._list, f"--previous-package-list-json={before}")
 
+    def shares(self) -> dict[str, Shares]:
+        """Say where the time goes of a first build and of a change."""
+        self._hold_all()
+        self.change()
+        first = self._place.index_shares(self._checkout, self._root)
+        self.change()
+        return {"first build": first, "10 files changed": self._place.index_shares(self._checkout, self._root)}
+
     def changed(self) -> float:
         """Change a project, and publish."""
         self.change()
         return self.again()
 
 
-def _rows_of(pair: Pair, own: Curves, is_largest: bool) -> Iterator[Row]:
-    """Measure one size; own is what we took, by kind of work and number of files, of all sizes so far."""
+def _rows_of(pair: Pair, place: Place, is_largest: bool) -> Iterator[Row]:
+    """Measure one size; what we took goes to the curves, and to the profiles where that is not too long."""
     works = (
         (f"first build, {pair.files:,} files on disk", pair.first, pair.dumb_first, "dumb-pypi", "≤ 1.5 ×"),
         (f"nothing changed, {pair.files:,} files", pair.again, pair.dumb_again, "dumb-pypi incremental", "≤ 0.2 ×"),
@@ -92,7 +105,9 @@ def _rows_of(pair: Pair, own: Curves, is_largest: bool) -> Iterator[Row]:
         one = row(work, beside, target if is_largest else "", partial(side_by_side, ours, theirs, runs=runs))
         yield one
         for who, value in zip(("ours", "theirs"), one.medians or (), strict=False):
-            own.setdefault(f"{kind} {who}", {})[pair.files] = value or 0.0
+            place.curves.setdefault(f"{kind} {who}", {})[pair.files] = value or 0.0
+    if pair.files <= _PROFILED:
+        place.profiles["index"] = {f"{what} of {pair.files:,}": shares for what, shares in pair.shares().items()}
     peak = max(pair.peak_mb, default=0.0)
     target = "≤ 400 MB" if is_largest else ""
     yield row("peak memory of that first build", "", target, lambda: Medians(peak, None, len(pair.peak_mb)), "MB")
@@ -116,6 +131,6 @@ def rows(place: Place) -> Iterator[Row]:
     """Measure every size."""
     for size in place.sizes:
         pair = Pair(place, size)
-        yield from _rows_of(pair, place.curves, is_largest=size == place.sizes[-1])
+        yield from _rows_of(pair, place, is_largest=size == place.sizes[-1])
         shutil.rmtree(place.folder / f"index-{size}")
     yield from _growth(place.curves, place.sizes)

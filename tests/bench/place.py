@@ -13,6 +13,7 @@ from project import ALONE, copy_of_project, environment
 
 from bench import measure
 from bench.measure import Run
+from bench.shares import INDEX, Shares, shares
 
 Curves = dict[str, dict[int, float]]
 # Nobody answers there, so whoever asks an upstream fails.
@@ -22,7 +23,8 @@ NO_UPSTREAM = "http://127.0.0.1:9/simple/"
 class Place(NamedTuple):
     """A folder that goes with the run, the folder that keeps the peers, Caddy, and the sizes in files, rising.
 
-    curves is filled for the plot: name -> (number of files -> seconds).
+    curves is filled for the plot: name -> (number of files -> seconds); profiles for the document: group -> (what was
+    run -> the shares of its steps).
     """
 
     folder: Path
@@ -30,6 +32,7 @@ class Place(NamedTuple):
     caddy: Path
     sizes: Sequence[int]
     curves: Curves
+    profiles: dict[str, dict[str, Shares]]
 
     def empty(self, name: str) -> Path:
         """Return a new folder; what was there of that name is gone."""
@@ -49,6 +52,12 @@ class Place(NamedTuple):
         if not online and not any(one.startswith("UPSTREAM=") for one in more):
             variables += (f"UPSTREAM={NO_UPSTREAM}",)
         return measure.run("make", "--silent", verb, *variables, cwd=checkout, env=environment(**own))
+
+    def index_shares(self, checkout: Path, root: Path) -> Shares:
+        """Run what `make index` runs, with only loopback in reach; returns the share of each step."""
+        options = (f"--root={root}", f"--upstream={NO_UPSTREAM}", f"--caddy={self.caddy}")
+        env = environment(**(ALONE | {"PIP_CONFIG_FILE": os.devnull}))
+        return shares(INDEX, "scripts.index", *options, cwd=checkout, env=env)
 
 
 def fresh_caches(place: Place) -> dict[str, str]:

@@ -1,0 +1,62 @@
+"""A command of ours -> which share of its time each step takes, by Python's own profiler; it makes all a bit slower."""
+
+from __future__ import annotations
+
+import pstats
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from bench import measure
+
+Shares = Sequence[tuple[str, float]]
+# Step -> the functions, by module, that do it; none of them calls another one.
+INDEX = {
+    "read requirements, settings and locks": ("whole_run.read_approved", "last_run.inputs_digest"),
+    "see whether the pool is as it was": ("last_run.take",),
+    "find and hash the files that are held": ("fetch.held",),
+    "read and check files": ("list_files.list_files", "learned.read"),
+    "write pages and SBOM": ("build.build",),
+    "check closure": ("closure_check.__init__", "judge.closure_findings"),
+    "tell what changed": ("publish.tell",),
+    "check all pages and files against each other": ("publish._refuse",),
+    "digest all for the manifest": ("publish._content_digest", "publish._manifest"),
+    "fill the pool and read it back": ("pool.fill", "pool.check", "pool.retire"),
+    "sync the release and read it back": ("release._write",),
+    "leave a record": ("last_run.keep", "learned.text"),
+}
+FETCH = {
+    "read the checkout": ("gather.read_approved",),
+    "read the projects' pages": ("upstream.pages",),
+    "read provenance": ("upstream.provenances",),
+    "let pip download, and hash": ("download.fetch",),
+}
+
+
+def _step_times(stats: pstats.Stats, steps: Mapping[str, Sequence[str]]) -> dict[str, float]:
+    cumulative: dict[str, float] = {}
+    for (path, _, function), (_, _, _, seconds, _) in stats.stats.items():  # type: ignore[attr-defined]
+        if Path(path).parent.name == "scripts":
+            cumulative[f"{Path(path).stem}.{function}"] = seconds
+    return {step: sum(cumulative.get(name, 0.0) for name in names) for step, names in steps.items()}
+
+
+def shares(
+    steps: Mapping[str, Sequence[str]], module: str, *arguments: str, cwd: Path, env: Mapping[str, str]
+) -> Shares:
+    """Run a module in a folder; returns each step's share of the whole, the largest first, and what is left."""
+    place = cwd / "profile"
+    command: tuple[str | Path, ...] = (sys.executable, "-m", "cProfile", "-o", place, "-m", module, *arguments)
+    measure.run(*command, cwd=cwd, env=env)
+    stats = pstats.Stats(str(place))
+    place.unlink()
+    whole: float = stats.total_tt  # type: ignore[attr-defined]
+    times = _step_times(stats, steps)
+    times["all else, such as Python's start"] = whole - sum(times.values())
+    return sorted(((step, seconds / whole) for step, seconds in times.items()), key=lambda one: -one[1])
+
+
+def markdown(found: Shares) -> str:
+    """Return a table of the shares, without those that round to nothing."""
+    lines = (f"| {step} | {share:.0%} |\n" for step, share in found if share >= 0.005)
+    return "| step | share |\n|---|---|\n" + "".join(lines)
