@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
@@ -47,7 +48,11 @@ def on_all_cores(work: Callable[[Item], Result], items: Sequence[Item]) -> Itera
     _forked[:] = work, items
     pool = ProcessPoolExecutor(min(cores(), len(items)), get_context("fork"), _end_quietly)
     try:
-        yield from pool.map(_work_on, range(len(items)))
+        with warnings.catch_warnings():
+            # Python warns of threads at a fork, which may hold a lock: ours, the heartbeat, holds none that work needs.
+            warnings.filterwarnings("ignore", category=DeprecationWarning, message=".*multi-threaded")
+            results = pool.map(_work_on, range(len(items)))
+        yield from results
     finally:
         pool.shutdown(cancel_futures=True)
         _forked.clear()

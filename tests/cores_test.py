@@ -1,0 +1,81 @@
+"""scripts/cores.py: work on all cores has the results and the errors that it has on one."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from approved import approve
+from conftest import Checkout
+from distributions import wheel
+from index_test import tree
+from publish_test import live
+
+from scripts import build, conformance, list_files
+from scripts.cores import cores, in_pieces, on_all_cores
+
+WHEELS = [wheel(name, "1.0") for name in ("alpha", "beta", "gamma")]
+
+
+@pytest.fixture(autouse=True)
+def _beside_a_thread() -> Iterator[None]:
+    """Keep a thread, as a run does that holds the shared folder."""
+    end = threading.Event()
+    thread = threading.Thread(target=end.wait)
+    thread.start()
+    yield
+    end.set()
+    thread.join()
+
+
+def test_results_come_in_the_order_of_the_items() -> None:
+    assert list(on_all_cores(lambda number: number * 2, range(50))) == list(range(0, 100, 2))
+    assert list(on_all_cores(str, [])) == []
+
+
+def test_one_item_is_worked_on_here_and_many_are_elsewhere() -> None:
+    assert list(on_all_cores(lambda _: os.getpid(), [1])) == [os.getpid()]
+    elsewhere = set(on_all_cores(lambda _: os.getpid(), range(8)))
+    assert cores() < 2 or os.getpid() not in elsewhere
+
+
+@pytest.mark.parametrize("error", [ValueError("bad"), SystemExit("one sentence"), OSError(28, "No space left", "x")])
+def test_the_first_error_ends_all(error: BaseException, tmp_path: Path) -> None:
+    def work(number: int) -> None:
+        if number == 1:
+            raise error
+        (tmp_path / str(number)).touch()
+
+    with pytest.raises(type(error)) as caught:
+        list(on_all_cores(work, range(1000)))
+    assert caught.value.args == error.args
+    assert len(list(tmp_path.iterdir())) < 900
+
+
+def test_pieces_are_of_a_size() -> None:
+    assert in_pieces([1, 2, 3, 4, 5], 2) == [[1, 2], [3, 4], [5]]
+    assert in_pieces([], 2) == []
+
+
+def published(checkout: Checkout) -> dict[str, bytes]:
+    checkout.index()
+    return {path: data for path, data in tree(live(checkout)).items() if path.startswith(("simple/", "project/"))}
+
+
+def test_a_release_is_the_same_on_one_core_and_on_all(checkout: Checkout, monkeypatch: pytest.MonkeyPatch) -> None:
+    for one in WHEELS:
+        checkout.upstream.add(one)
+    approve(*WHEELS)
+    alone = published(checkout)
+    (checkout.root / ".last-run").unlink()
+    (live(checkout) / "sbom.cdx.json").write_text("")  # so that a release is made again
+    for module, name in (
+        (build, "_PROJECTS_AT_ONCE"),
+        (conformance, "_PROJECTS_AT_ONCE"),
+        (list_files, "_FILES_AT_ONCE"),
+    ):
+        monkeypatch.setattr(module, name, 1)
+    assert published(checkout) == alone
