@@ -5,6 +5,7 @@ They are forked, so that each has all that this one has in memory, and only resu
 
 from __future__ import annotations
 
+import ctypes
 import os
 import signal
 import sys
@@ -17,6 +18,7 @@ from typing import Any, TypeVar
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
+_PR_SET_PDEATHSIG = 1  # prctl(2)
 # What the processes are forked with.
 _forked: list[Any] = []
 
@@ -26,8 +28,12 @@ def _work_on(place: int) -> Any:
     return work(items[place])
 
 
-def _end_quietly() -> None:
+def _end_with(parent: int) -> None:
+    """End on Ctrl-C without a word, and when the parent dies: what is forked holds its lock on the shared folder."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        os._exit(1)
 
 
 def cores() -> int:
@@ -46,7 +52,7 @@ def on_all_cores(work: Callable[[Item], Result], items: Sequence[Item]) -> Itera
         yield from map(work, items)
         return
     _forked[:] = work, items
-    pool = ProcessPoolExecutor(min(cores(), len(items)), get_context("fork"), _end_quietly)
+    pool = ProcessPoolExecutor(min(cores(), len(items)), get_context("fork"), _end_with, (os.getpid(),))
     try:
         with warnings.catch_warnings():
             # Python warns of threads at a fork, which may hold a lock: ours, the heartbeat, holds none that work needs.

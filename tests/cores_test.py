@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +16,7 @@ from distributions import wheel
 from index_test import tree
 from publish_test import live
 
-from scripts import build, conformance, list_files
+from scripts import CODE, build, conformance, list_files
 from scripts.cores import cores, in_pieces, on_all_cores
 
 WHEELS = [wheel(name, "1.0") for name in ("alpha", "beta", "gamma")]
@@ -53,6 +55,31 @@ def test_the_first_error_ends_all(error: BaseException, tmp_path: Path) -> None:
         list(on_all_cores(work, range(1000)))
     assert caught.value.args == error.args
     assert len(list(tmp_path.iterdir())) < 900
+
+
+_SLEEPS = """
+import os, sys, time
+from scripts.cores import on_all_cores
+
+def work(number):
+    print(os.getpid(), flush=True)
+    time.sleep(600)
+
+list(on_all_cores(work, range(2)))
+"""
+
+
+@pytest.mark.skipif(cores() < 2, reason="there is one core, or a fork is not safe")
+def test_who_is_forked_dies_with_who_forked() -> None:
+    command = (sys.executable, "-c", _SLEEPS)
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, text=True, env=os.environ | {"PYTHONPATH": str(CODE)}
+    ) as run:
+        assert run.stdout
+        forked = [int(run.stdout.readline()) for _ in range(2)]
+        assert run.pid not in forked
+        run.kill()
+        assert run.stdout.read() == ""  # the end of what they all write to comes when all are gone
 
 
 def test_pieces_are_of_a_size() -> None:
