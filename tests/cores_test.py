@@ -63,7 +63,7 @@ import os, sys, time
 from scripts.cores import on_all_cores
 
 def work(number):
-    os.write(1, b"here\n")
+    os.write(1, b"here")
     time.sleep(30)
 
 list(on_all_cores(work, range(2)))
@@ -77,7 +77,8 @@ def test_who_is_forked_dies_with_who_forked() -> None:
         assert run.stdout
         found = b""
         while found.count(b"here") < 2:
-            found += os.read(run.stdout.fileno(), 100)
+            assert (data := os.read(run.stdout.fileno(), 100))
+            found += data
         run.kill()
         # The end of what they all write to comes when all are gone.
         assert select.select([run.stdout], [], [], 20)[0]
