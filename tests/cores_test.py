@@ -77,7 +77,8 @@ def test_who_is_forked_dies_with_who_forked() -> None:
         assert run.stdout
         found = b""
         while found.count(b"here") < 2:
-            assert (data := os.read(run.stdout.fileno(), 100))
+            data = os.read(run.stdout.fileno(), 100)
+            assert data
             found += data
         run.kill()
         # The end of what they all write to comes when all are gone.
