@@ -5,8 +5,8 @@ size, times and inode of folders, which show what came, went or was replaced, an
 record is good for one day (UTC), since waivers expire and files become due, and so that all is read again once a day.
 
 Beside it a run leaves what it learned of files (scripts/learned.py) and what each project's pages were made of
-(scripts/before.py), for a run that has something to do. The record vouches for both, as long as the pool is as it was and
-the code the same; where releases are signed, it has to be signed too.
+(scripts/before.py), for a run that has something to do. The record vouches for both, as long as the pool is as it was
+and the code the same; where releases are signed, it has to be signed too.
 
 Needs few imports: to find that nothing is to do takes less time than to import what would do it.
 """
