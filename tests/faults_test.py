@@ -99,7 +99,7 @@ def test_a_pip_that_is_killed_alone_is_asked_again(update: Scenario, tmp_path: P
         slowly("write", "ENOSPC", ""),
         slowly("sendfile", "ENOSPC", ""),
         ("close", "ENOSPC", NEW_SIDECAR),  # on NFS a disk is full only then
-        slowly("close", "EDQUOT", "releases/.ID.new/files.jsonl"),
+        slowly("close", "EDQUOT", "incoming/.scratch/tmp/site/files.jsonl"),
         slowly("mkdir", "ENOSPC", ""),
         slowly("rename", "EIO", ""),
         ("symlink", "ENOSPC", ".web.new"),
