@@ -5,6 +5,7 @@ Each is read and compared with the manifest on the way; what is not as it should
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -27,6 +28,15 @@ class Before(NamedTuple):
     release: Path
     digests: Mapping[str, str]
     pages: Mapping[str, Sequence[tuple[str, Fact]]]
+
+
+def read_digests(data: bytes) -> Mapping[str, str]:
+    """Read the digest of each project as the last run left it; what is no object tells nothing."""
+    try:
+        digests = json.loads(data)
+    except (ValueError, RecursionError):
+        return {}
+    return digests if isinstance(digests, dict) else {}
 
 
 def before_of(release: Path, files: Mapping[str, Fact], digests: Mapping[str, str]) -> Before:

@@ -12,6 +12,7 @@ import sys
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context
 from typing import Any, TypeVar
 
@@ -47,7 +48,10 @@ def in_pieces(items: Sequence[Item], size: int) -> list[Sequence[Item]]:
 
 
 def on_all_cores(work: Callable[[Item], Result], items: Sequence[Item]) -> Iterator[Result]:
-    """Yield the result of each item, in their order; the first exception ends all."""
+    """Yield the result of each item, in their order; the first exception ends all.
+
+    Raises SystemExit where the system killed a process.
+    """
     if len(items) < 2 or cores() < 2:
         yield from map(work, items)
         return
@@ -59,6 +63,9 @@ def on_all_cores(work: Callable[[Item], Result], items: Sequence[Item]) -> Itera
             warnings.filterwarnings("ignore", category=DeprecationWarning, message=".*multi-threaded")
             results = pool.map(_work_on, range(len(items)))
         yield from results
+    except BrokenProcessPool:
+        fact = "a process that had a part of the work was killed, as where memory runs out"
+        raise SystemExit(f"{fact}; nothing is published, so mend that, then try again") from None
     finally:
         pool.shutdown(cancel_futures=True)
         _forked.clear()

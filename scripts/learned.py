@@ -54,5 +54,8 @@ def _distribution(line: str) -> Distribution:
 
 
 def read(data: bytes) -> dict[str, Distribution]:
-    """Return what was learned of each file, by its sha256."""
-    return {one.sha256: one for one in map(_distribution, data.decode("ascii").splitlines())}
+    """Return what was learned of each file, by its sha256; what is not as `text` wrote it tells nothing."""
+    try:
+        return {one.sha256: one for one in map(_distribution, data.decode("ascii").splitlines())}
+    except (ValueError, TypeError, RecursionError):
+        return {}

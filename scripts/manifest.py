@@ -214,10 +214,11 @@ def read(release: Path) -> Manifest:
 
 def pool_of(release: Path, names: Collection[str]) -> Iterator[tuple[str, Fact]]:
     """Yield the files of the pool that a release lists under some names, without a look at all the others."""
-    if is_file(release / FILE):
+    found = stat_of(release / FILE)
+    if found and found.st_size <= _MOST_BYTES:
         text = (release / FILE).read_text(encoding="ascii", errors="replace")
-        found = ((match[1], Fact(match[2], int(match[3]))) for match in _IN_POOL.finditer(text))
-        yield from ((name, fact) for name, fact in found if name in names)
+        listed = ((match[1], Fact(match[2], int(match[3]))) for match in _IN_POOL.finditer(text))
+        yield from ((name, fact) for name, fact in listed if name in names)
 
 
 def generation_of(release: Path) -> int:

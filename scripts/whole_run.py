@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from scripts import judge, last_run, manifest, rolled_back
-from scripts.before import Before, before_of
+from scripts.before import Before, before_of, read_digests
 from scripts.build import build
 from scripts.closure_check import Check
 from scripts.config import Config
@@ -36,7 +36,7 @@ def _before(root: Root, beside: Mapping[str, bytes]) -> Before | None:
     """Return what the live release has that need not be written again; None where nobody can tell."""
     if root.live is None or PAGES not in beside:
         return None
-    return before_of(root.live, manifest.read(root.live).files, json.loads(beside[PAGES]))
+    return before_of(root.live, manifest.read(root.live).files, read_digests(beside[PAGES]))
 
 
 def _publish(

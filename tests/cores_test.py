@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import select
+import signal
 import subprocess
 import sys
 import threading
@@ -56,6 +57,12 @@ def test_the_first_error_ends_all(error: BaseException, tmp_path: Path) -> None:
         list(on_all_cores(work, range(1000)))
     assert caught.value.args == error.args
     assert len(list(tmp_path.iterdir())) < 900
+
+
+@pytest.mark.skipif(cores() < 2, reason="there is one core, or a fork is not safe")
+def test_a_process_that_is_killed_is_one_sentence() -> None:
+    with pytest.raises(SystemExit, match=r"^a process that had a part of the work was killed, .* try again$"):
+        list(on_all_cores(lambda _: os.kill(os.getpid(), signal.SIGKILL), range(4)))
 
 
 _SLEEPS = """

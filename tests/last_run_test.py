@@ -20,7 +20,7 @@ from index_test import refusal, tree
 from publish_test import live, pool, publish
 from signers import make_signer
 
-from scripts import CODE, last_run
+from scripts import CODE, last_run, verify
 from scripts.digest import sha256_of
 from scripts.root import Root
 
@@ -373,3 +373,14 @@ def test_pages_are_made_of_the_projects_that_changed_alone(
     assert rendered(checkout, monkeypatch, ALPHA, options=options) == ""
     (checkout.root / ".last-run").unlink()
     assert ALPHA.filename in rendered(checkout, monkeypatch, ALPHA, BETA, options=options)
+
+
+@pytest.mark.parametrize("text", ["", "[]\n", "{\n", "[1, 2, 3, 4, 5, 6, 7, 8, 9, 10]\n", "\u00e9\n", "[" * 100_000])
+@pytest.mark.parametrize("name", [last_run.FILES, last_run.PAGES])
+def test_what_the_last_run_did_not_leave_so_tells_nothing(checkout: Checkout, name: str, text: str) -> None:
+    publish(checkout, ALPHA)
+    place = checkout.root / name
+    place.write_text(text)
+    edit_record(checkout, beside={name: sha256_of(place)})
+    publish(checkout, ALPHA, BETA)
+    assert verify.main([f"--root={checkout.root}"]) == 0
