@@ -56,7 +56,7 @@ def _sidecar(upstream: Upstream, page: DistributionPackage, folder: Path) -> Abo
     if not page.has_metadata:
         return None
     try:
-        upstream.download(page.metadata_url, MAX_METADATA_BYTES, place, lambda: None)
+        upstream.download(page.metadata_url, MAX_METADATA_BYTES, place)
         return distribution.about_of(page.filename, place.read_bytes())
     except (UpstreamError, ValueError):
         return None
@@ -68,10 +68,10 @@ def _downloaded(upstream: Upstream, one: Told, page: DistributionPackage, most_b
         try:
             if page.size is not None and page.size > most_bytes:
                 raise UpstreamError(f"larger than {most_bytes // 10**6} MB, and not looked into")
-            upstream.download(page.url, most_bytes, place, lambda: None)
+            sha256 = upstream.download(page.url, most_bytes, place)
         except UpstreamError as error:
             return Examined(page.size, _sidecar(upstream, page, Path(folder)), unread=str(error))
-        if sha256_of(place) != one.sha256:
+        if sha256 != one.sha256:
             return Examined(unsound="the upstream sends other bytes than its page says")
         return _look(place, one)
 

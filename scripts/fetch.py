@@ -1,9 +1,7 @@
 """locks/ -> $(PYPI_ROOT)/incoming/: downloads what the locks pin and nobody holds yet, verified by hash.
 
 What is held already, by hash, is not asked for again: with nothing new there is no request at all. For the rest, the
-upstream's pages say where the file with the locked sha256 is, how big it is and what else there is to know of it; pip
-fetches wheels from there, for the target whose lock names them. An allowed sdist is read by us, since pip would build
-it to look inside.
+upstream's pages say where the file with the locked sha256 is, how big it is and what else there is to know of it.
 """
 
 from __future__ import annotations
@@ -22,7 +20,7 @@ from scripts import facts, first_party, locks
 from scripts.config import Config
 from scripts.digest import sha256_of
 from scripts.distribution import SUFFIXES
-from scripts.download import Download, Downloader
+from scripts.download import Download, download_all
 from scripts.facts import Memory, Status
 from scripts.fate import fate
 from scripts.list_files import published
@@ -165,8 +163,8 @@ def _download(
     root: Root, wanted: Wanted, found: Mapping[Pin, Path], settings: Config, upstream_url: str, timeout: float
 ) -> list[Missing]:
     """Download what is not found, and keep what the upstream tells of it; returns what could not be had."""
-    environment, deadline = pip_environment(upstream_url), time.monotonic() + timeout
-    upstream, missing = Upstream(environment, deadline), [pin for pin in wanted if pin not in found]
+    upstream = Upstream(pip_environment(upstream_url), time.monotonic() + timeout)
+    missing = [pin for pin in wanted if pin not in found]
     try:
         pages = upstream.pages(dict.fromkeys(pin.name for pin in missing), _digests(wanted))
     except UpstreamError as error:
@@ -181,7 +179,7 @@ def _download(
 
     for pin in filter(found.__contains__, told):
         keep_facts(pin)
-    failed = Downloader(root, environment, upstream, deadline, keep_facts).fetch(downloads)
+    failed = download_all(root, upstream, downloads, keep_facts)
     return lost + [Missing(pin, wanted[pin], reason) for pin, reason in failed.items()]
 
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
-from urllib.parse import unquote, urldefrag, urlsplit
 
 from packaging.utils import NormalizedName, parse_wheel_filename
 from packaging.version import Version
@@ -18,9 +16,6 @@ from scripts.page import Page
 
 Wanted = Mapping[Pin, Sequence[Key]]
 Pages = Mapping[str, Page | None]
-# What a URL may hold to stand in a requirements file. There a space begins an option, a line break another line, and
-# ${NAME} reads the environment: the upstream must not be able to say any of these.
-_PLAIN_URL = re.compile(r"https?://[A-Za-z0-9._~:/?@!&()*+,;=%\[\]-]+")
 
 _MOST_LOCKS = 3  # that one line of the list names
 
@@ -66,7 +61,7 @@ def locate(
         elif names.setdefault(found.filename, pin.sha256) != pin.sha256:
             lost.append(Missing(pin, wanted[pin], f"{found.filename} is locked with two hashes; run make upgrade"))
         else:
-            downloads.append(Download(pin, wanted[pin][0], found))
+            downloads.append(Download(pin, found))
     return downloads, lost
 
 
@@ -78,7 +73,7 @@ def _find(pin: Pin, keys: Sequence[Key], page: Page | None, allow_sdists: Sequen
         return "the upstream has quarantined the project" + (f": {page.status.reason}" if page.status.reason else "")
     reasons = []
     for file in candidates(pin, keys[0], page.files):
-        reason = misfit(file.filename, pin, keys, allow_sdists) or _url_problem(file)
+        reason = misfit(file.filename, pin, keys, allow_sdists)
         if reason is None:
             return file
         reasons.append(reason)
@@ -96,14 +91,6 @@ def _rank(key: Key, filename: str) -> int:
     """Place a file in the target's order of preference, an sdist at its end."""
     tags = parse_wheel_filename(filename)[3] if filename.endswith(".whl") else frozenset()
     return next((rank for rank, tag in enumerate(key.target.tags) if tag in tags), len(key.target.tags))
-
-
-def _url_problem(file: DistributionPackage) -> str | None:
-    """Say why pip must not see a file's URL: by its end pip tells a wheel from an sdist, whose code it runs."""
-    url = urldefrag(file.url)[0]
-    if _PLAIN_URL.fullmatch(url) and unquote(urlsplit(url).path).rpartition("/")[2] == file.filename:
-        return None
-    return f"the upstream gives {file.filename} the URL {file.url!r}, which is not a plain one of a file of that name"
 
 
 def _what_exists(pin: Pin, files: Sequence[DistributionPackage]) -> str:

@@ -171,15 +171,6 @@ class Target:
             "sys_platform": sys_platform,
         }
 
-    def pip_options(self) -> tuple[str, ...]:
-        """What makes `pip download` take just what this target accepts."""
-        return (
-            f"--python-version={self.python.removesuffix('t')}",
-            "--implementation=cp",
-            f"--abi={self.abi}",
-            *(f"--platform={platform}" for platform in self.platforms),
-        )
-
 
 def host_python() -> str:
     """The Python that runs this, as a target names it."""

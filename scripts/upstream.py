@@ -6,32 +6,35 @@ PEP 503's HTML.
 
 from __future__ import annotations
 
+import hashlib
 import json
+import os
 import re
-import threading
 import time
-from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from concurrent.futures import Future
 from contextlib import suppress
 from pathlib import Path
-from queue import Empty, SimpleQueue
 from types import MappingProxyType
-from typing import TypeVar
+from typing import BinaryIO
 from urllib.parse import unquote
 
 import requests
 from packaging.utils import canonicalize_name
 from pypi_simple import ACCEPT_JSON_PREFERRED
+from requests.adapters import HTTPAdapter
+from urllib3.exceptions import LocationParseError
+from urllib3.util import Retry
 
 from scripts.page import Page, parse_page
+from scripts.until import until
 
 # The largest pages of PyPI have some tens of megabytes.
 MAX_PAGE_BYTES = 100 * 2**20
 MAX_PROVENANCE_BYTES = 2**20  # a usual one has 10 kB
 _PROVENANCE = "application/vnd.pypi.integrity.v1+json, application/json;q=0.9"
-_AT_ONCE = 8
 _CHUNK = 2**16
+_TRIES = 3  # as often as our pips ask (PIP_RETRIES), and with what pip asks again for
+_AGAIN = Retry(_TRIES - 1, status_forcelist=(500, 502, 503, 520, 524, 527), backoff_factor=0.25, raise_on_status=False)
 _CREDENTIALS = re.compile(r"^(\w+://)(?P<both>[^/?#]*)@")
 _REASONS: tuple[tuple[type[Exception], str], ...] = (  # the first that fits
     (requests.Timeout, "no answer in time"),
@@ -43,12 +46,15 @@ _REASONS: tuple[tuple[type[Exception], str], ...] = (  # the first that fits
     (ValueError, "no URL that can be asked"),  # requests has several errors for it
 )
 
-Item = TypeVar("Item")
-Result = TypeVar("Result")
+_Show = Callable[[int], None]  # is told how many bytes came
 
 
 class UpstreamError(Exception):
     """The upstream cannot be read; the text is a sentence for the user."""
+
+
+class _BrokenOffError(UpstreamError):
+    """The beginning of an answer came."""
 
 
 class Upstream:
@@ -60,10 +66,12 @@ class Upstream:
 
     def __init__(self, environment: Mapping[str, str], deadline: float) -> None:
         self._url = environment["PIP_INDEX_URL"].rstrip("/")
-        self._deadline = deadline
+        self.deadline = deadline
         self._timeout = float(environment.get("PIP_TIMEOUT", "15"))
         self._certificates = environment.get("PIP_CERT")
         self._session = requests.Session()
+        for scheme in ("http://", "https://"):
+            self._session.mount(scheme, HTTPAdapter(max_retries=_AGAIN))
         self._session.cert = environment.get("PIP_CLIENT_CERT")
         if proxy := environment.get("PIP_PROXY"):
             self._session.proxies = {"http": proxy, "https": proxy}
@@ -71,16 +79,19 @@ class Upstream:
 
     def get(self, url: str, headers: Mapping[str, str | None], *, redirects: bool = True) -> requests.Response:
         """Ask; the body is still to be read. A header of None is not sent."""
-        # REQUESTS_CA_BUNDLE would override the session's certificates, but not a request's; to pip its own come first.
-        return self._session.get(
-            url,
-            headers=dict(headers),
-            timeout=self._timeout,
-            verify=self._certificates,
-            auth=self._auth(url),
-            stream=True,
-            allow_redirects=redirects,
-        )
+        try:
+            return self._session.get(
+                url,
+                headers=dict(headers),
+                timeout=self._timeout,
+                # REQUESTS_CA_BUNDLE would override the session's, but not a request's; to pip its own come first.
+                verify=self._certificates,
+                auth=self._auth(url),
+                stream=True,
+                allow_redirects=redirects,
+            )
+        except LocationParseError:  # requests lets some of them through
+            raise requests.exceptions.InvalidURL from None
 
     def _auth(self, url: str) -> tuple[str, str] | None:
         """Return the index URL's user and password for the index's own host, as pip uses them."""
@@ -98,7 +109,7 @@ class Upstream:
         A page in JSON that has the files with all the sha256 that are wanted of a project has no others.
         """
         try:
-            return dict(until(self._deadline, lambda name: self._page(name, wanted.get(name, ())), projects))
+            return dict(until(self.deadline, lambda name: self._page(name, wanted.get(name, ())), projects))
         except TimeoutError as error:
             raise UpstreamError(f"{without_password(self._url)}/: {error}; is UPSTREAM right, and up?") from None
 
@@ -121,7 +132,7 @@ class Upstream:
         """Return the provenance file (PEP 740) at each URL, or why it cannot be had; the deadline counts."""
         found: dict[str, bytes | UpstreamError] = dict.fromkeys(urls, UpstreamError("not done within FETCH_TIMEOUT"))
         with suppress(TimeoutError):
-            for url, result in until(self._deadline, self._provenance, found):
+            for url, result in until(self.deadline, self._provenance, found):
                 found[url] = result
         return found
 
@@ -136,70 +147,65 @@ class Upstream:
             return error
         return data if _is_provenance(data) else UpstreamError("not a provenance object")
 
-    def download(self, url: str, limit: int, place: Path, show: Callable[[], None]) -> None:
-        """Write a file to place, at most limit bytes of it; show is called after each piece. Raises UpstreamError."""
+    def download(self, url: str, limit: int, place: Path) -> str:
+        """Do as `save`, and give up at the deadline, whatever the server does."""
         try:
-            list(until(self._deadline, lambda file: self._save(url, limit, file, show), [place]))
+            saved = until(self.deadline, lambda url: self.save(url, limit, place, lambda _: None), [url])
+            return next(sha256 for _, sha256 in saved)
         except TimeoutError as error:
             raise UpstreamError(str(error)) from None
 
-    def _save(self, url: str, limit: int, place: Path, show: Callable[[], None]) -> None:
-        try:
-            with self.get(url, {"Accept-Encoding": "identity"}) as response, place.open("wb") as file:
-                response.raise_for_status()
-                # Some servers say gzip of every .tar.gz; unpacked it would not be the file that was locked.
-                response.raw.headers.pop("Content-Encoding", None)
-                for chunk in self.chunks(response, limit, "the download"):
-                    file.write(chunk)
-                    show()
-        except requests.RequestException as error:
-            raise UpstreamError(reason_of(error)) from None
+    def save(self, url: str, limit: int, place: Path, show: _Show) -> str:
+        """Write a file to place, synced; returns its sha256. Raises UpstreamError, also for more than limit bytes.
 
-    def chunks(self, response: requests.Response, limit: int, what: str) -> Iterator[bytes]:
-        """Yield a body in pieces; raises UpstreamError beyond limit bytes and beyond the deadline."""
-        seen = 0
+        An answer that breaks off is asked for again from there on. show is called with the size of each piece.
+        """
+        with place.open("w+b") as file:
+            for tries in range(_TRIES):
+                try:
+                    self._append(url, limit, file, show)
+                    break
+                except _BrokenOffError:
+                    if tries + 1 == _TRIES:
+                        raise
+                except requests.RequestException as error:
+                    raise UpstreamError(reason_of(error)) from None
+            file.flush()
+            os.fsync(file.fileno())
+            file.seek(0)
+            return hashlib.file_digest(file, "sha256").hexdigest()
+
+    def _append(self, url: str, limit: int, file: BinaryIO, show: _Show) -> None:
+        """Ask for what is not there of a file yet."""
+        headers = {"Accept-Encoding": "identity"}
+        if done := file.tell():
+            headers["Range"] = f"bytes={done}-"
+        with self.get(url, headers) as response:
+            if done and response.status_code == requests.codes.requested_range_not_satisfiable:
+                return  # it was all there, and only said to be longer
+            response.raise_for_status()
+            if response.status_code != requests.codes.partial_content:
+                show(-done)
+                file.seek(0)
+                file.truncate()
+            # Some servers say gzip of every .tar.gz; unpacked it would not be the file that was locked.
+            response.raw.headers.pop("Content-Encoding", None)
+            try:
+                for chunk in self.chunks(response, limit, "the download", file.tell()):
+                    file.write(chunk)
+                    show(len(chunk))
+            except requests.RequestException as error:
+                raise _BrokenOffError(reason_of(error)) from None
+
+    def chunks(self, response: requests.Response, limit: int, what: str, seen: int = 0) -> Iterator[bytes]:
+        """Yield a body in pieces; raises UpstreamError beyond limit bytes, seen among them, and beyond the deadline."""
         for chunk in response.iter_content(_CHUNK):
             seen += len(chunk)
             if seen > limit:
                 raise UpstreamError(f"{what} is larger than {limit} bytes")
-            if time.monotonic() > self._deadline:
+            if time.monotonic() > self.deadline:
                 raise UpstreamError(f"{what} is not done within FETCH_TIMEOUT")
             yield chunk
-
-
-def until(deadline: float, work: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[tuple[Item, Result]]:
-    """Yield each item with its result, and give up at the deadline, whatever a thread still waits for.
-
-    A socket's time-out starts anew with every byte, so that alone it bounds nothing. The threads are daemons: nobody
-    waits for them at the deadline or on Ctrl-C.
-    """
-    waiting = deque(items)
-    done: SimpleQueue[tuple[Item, Future[Result]]] = SimpleQueue()
-
-    def serve() -> None:
-        while waiting:
-            try:
-                item = waiting.popleft()
-            except IndexError:  # another thread was faster
-                return
-            future: Future[Result] = Future()
-            try:
-                future.set_result(work(item))
-            except Exception as error:
-                future.set_exception(error)
-            done.put((item, future))
-
-    count = len(waiting)
-    for _ in range(min(_AT_ONCE, count)):
-        threading.Thread(target=serve, daemon=True).start()
-    try:
-        for _ in range(count):
-            item, future = done.get(timeout=max(0.0, deadline - time.monotonic()))
-            yield item, future.result()
-    except Empty:
-        raise TimeoutError("not done within FETCH_TIMEOUT") from None
-    finally:
-        waiting.clear()
 
 
 def _is_provenance(data: bytes) -> bool:

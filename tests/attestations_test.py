@@ -261,5 +261,5 @@ def test_the_real_files_digest_is_attested(tmp_path: Path) -> None:
     page = upstream.pages(["pypi-attestations"])["pypi-attestations"]
     assert page is not None
     url = next(file.url for file in page.files if file.filename == NAME)
-    upstream.download(url, 10**6, tmp_path / NAME, lambda: None)
+    upstream.download(url, 10**6, tmp_path / NAME)
     assert said(GOOD, NAME, hashlib.sha256((tmp_path / NAME).read_bytes()).hexdigest()) == BY

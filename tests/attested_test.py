@@ -145,7 +145,7 @@ def test_a_real_publisher_is_verified_and_recorded(checkout: Checkout, tmp_path:
     page = registry.pages(["pypi-attestations"])["pypi-attestations"]
     assert page is not None
     url = next(file.url for file in page.files if file.filename == NAME)
-    registry.download(url, 10**6, tmp_path / NAME, lambda: None)
+    registry.download(url, 10**6, tmp_path / NAME)
     real = Distribution(NAME, (tmp_path / NAME).read_bytes(), b"")
     assert real.sha256 == SHA256
     checkout.upstream.add(real, provenance=GOOD, project="pypi-attestations")

@@ -20,6 +20,8 @@ from client_environment import alone, run, tool_environment
 from client_index import RUNNING
 from project import free_port
 
+from scripts.target import Target
+
 OLD_UV = "0.4.30"
 _PROJECT = """\
 [project]
@@ -181,3 +183,13 @@ def _proxpi(of_this_run: Path, home: Path, upstream: str) -> Iterator[str]:
 # Where clients are, where its files may be, the index that it mirrors -> the index URL of the mirror, while it runs.
 Mirror = Callable[[Path, Path, str], AbstractContextManager[str]]
 MIRRORS: dict[str, Mirror] = {"devpi": _devpi, "proxpi": _proxpi}
+
+
+def pip_options(target: Target) -> tuple[str, ...]:
+    """Return what makes pip take just what a target accepts."""
+    return (
+        f"--python-version={target.python.removesuffix('t')}",
+        "--implementation=cp",
+        f"--abi={target.abi}",
+        *(f"--platform={platform}" for platform in target.platforms),
+    )

@@ -22,7 +22,7 @@ from client_index import (
     publish,
     watched,
 )
-from client_tools import MIRRORS, OLD_UV, TOOLS, Mirror, Tool
+from client_tools import MIRRORS, OLD_UV, TOOLS, Mirror, Tool, pip_options
 from conftest import Checkout
 from distributions import wheel
 from interpreters import found
@@ -80,7 +80,7 @@ def test_pip_installs_for_each_target_from_the_index_alone(offered: Checkout, tm
     with served(offered.root) as url:
         for key in locks.existing():
             folder = tmp_path / str(key.target)
-            options = (*key.target.pip_options(), "--only-binary=:all:", f"--target={folder}")
+            options = (*pip_options(key.target), "--only-binary=:all:", f"--target={folder}")
             _pip("install", f"--index-url={url}", "--no-cache-dir", "--no-deps", *options, "app", "fast")
             assert sorted(path.name for path in folder.glob("*.dist-info")) == [
                 "app-1.0.dist-info",
@@ -138,7 +138,7 @@ def test_the_shipped_example_is_published_and_installed_in_two_commands(tmp_path
                 used.append(python)
         for path in sorted((clone / "locks").glob("*/*.txt")):
             target = Target.parse(path.stem)
-            options = (*target.pip_options(), "--only-binary=:all:", f"--target={tmp_path / 'nowhere'}")
+            options = (*pip_options(target), "--only-binary=:all:", f"--target={tmp_path / 'nowhere'}")
             _pip(
                 "install",
                 "--dry-run",

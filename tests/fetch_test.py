@@ -82,7 +82,7 @@ def test_two_versions_of_a_project_in_one_lock_are_fetched(checkout: Checkout, u
     both = [upstream.add(wheel("alpha", version)) for version in ("1.0", "2.0")]
     approve(*both)
     checkout.index()
-    assert upstream.file_requests() == [one.filename for one in both]
+    assert sorted(upstream.file_requests()) == [one.filename for one in both]
     assert {path.name for path in (checkout.root / "packages").glob("*.whl")} == {one.filename for one in both}
 
 
@@ -215,12 +215,8 @@ def test_a_wheel_is_not_built_because_its_url_says_sdist(
     where = f"{upstream.url.removesuffix('simple/')}files/{trap.sha256[:2]}/alpha-1.0.zip"
     approve(trap)
     with hostile_upstream(trap.filename, trap, where) as url:
-        assert refusal(checkout, f"--upstream={url}") == missing(
-            f"alpha 1.0 ({LOCK}): the upstream gives {trap.filename} the URL {where!r}, "
-            "which is not a plain one of a file of that name",
-            of=1,
-        )
-    assert upstream.file_requests() == []
+        assert checkout.index(f"--upstream={url}") == 0
+    assert (checkout.root / "web" / "packages" / trap.filename).read_bytes() == trap.data
     assert not trace.exists()
 
 
@@ -239,7 +235,7 @@ def test_a_faulty_sdist_is_not_taken(
         "404": "HTTP 404",
         "500": "HTTP 500",
         "truncate": "the answer breaks off",
-        "endless": f"the download is larger than {len(one.data)} bytes",
+        "endless": "the download is larger than 1048576 bytes",
         "lie": "the answer breaks off",
         "tampered": "the download does not have the locked sha256",
     }
@@ -266,6 +262,23 @@ def test_a_faulty_download_is_not_taken(
     }
     assert refusal(checkout) == missing(f"alpha 1.0 ({LOCK}): {reasons[kind]}", of=2)
     assert live(checkout) == one_published
+
+
+@pytest.mark.parametrize("ranges", [True, False])
+@pytest.mark.parametrize("kind", ["500", "truncate", "lie"])
+def test_a_download_that_fails_is_tried_again_from_where_it_broke_off(
+    checkout: Checkout, upstream: Upstream, kind: Kind, ranges: bool
+) -> None:
+    upstream.ranges = ranges
+    big = upstream.add(wheel("alpha", "1.0", files={"alpha.bin": os.urandom(10**6)}))
+    upstream.fault(big.filename, kind, times=1)
+    approve(big)
+    assert checkout.index() == 0
+    assert (checkout.root / "web" / "packages" / big.filename).read_bytes() == big.data
+    first, again = (request.headers.get("range") for request in upstream.requests if big.filename in request.path)
+    came = {"500": 0, "truncate": len(big.data) // 2, "lie": len(big.data)}[kind]
+    assert first is None
+    assert again == (f"bytes={came // 2**16 * 2**16}-" if came else None)
 
 
 def test_a_tampered_download_is_not_taken(
@@ -595,36 +608,37 @@ def test_a_new_file_of_an_approved_version_is_neither_asked_for_nor_served(
     assert better.filename.encode() not in (checkout.root / "web/simple/alpha/index.json").read_bytes()
 
 
-# A hostile upstream: what it says goes into a requirements file, and into paths
+# A hostile upstream: what it says names what is asked for, and where that is put
 
 
 @pytest.mark.parametrize(
     "url",
     [
-        "https://evil.invalid/{name}\n--extra-index-url=https://evil.invalid/",
-        "https://evil.invalid/{name}\r-r /etc/passwd",
-        "https://evil.invalid/{name} --hash=sha256:{sha256}",
-        "https://evil.invalid/{name} ; python_version < '3'",
-        "https://evil.invalid/x\\\n/{name}",
-        "https://evil.invalid/${{HOME}}/{name}",
-        "https://evil.invalid/x\u2028/{name}",
         "git+https://evil.invalid/{name}",
-        "file:///tmp/{name}",
+        "file://{path}",
         "ftp://evil.invalid/{name}",
-        "https://evil.invalid/alpha-1.0.tar.gz",
-        "https://evil.invalid/alpha-1.0.zip?/{name}",
-        "https://evil.invalid/alpha-1.0.zip#/{name}",
-        "https://evil.invalid/{name}/",
+        "https:///{name}",
+        "https://evil.invalid:99999/{name}",
+        f"https://{'e' * 300}.invalid/{{name}}",
+        "https://evil invalid/{name}",
     ],
 )
-def test_a_url_that_says_more_than_where_the_file_is_reaches_no_pip(checkout: Checkout, url: str) -> None:
-    url = url.format(name=ALPHA.filename, sha256=ALPHA.sha256)
+def test_a_url_that_is_no_web_address_is_not_asked(checkout: Checkout, tmp_path: Path, url: str) -> None:
+    url = url.format(name=ALPHA.filename, path=ALPHA.save(tmp_path))
     approve(ALPHA)
     with hostile_upstream(ALPHA.filename, ALPHA, url) as index_url:
         text = refusal(checkout, f"--upstream={index_url}")
-    assert text.startswith(missing(f"alpha 1.0 ({LOCK}): the upstream gives {ALPHA.filename} the URL ", of=1))
-    assert text.endswith(", which is not a plain one of a file of that name")
-    assert len(text.splitlines()) == 2
+    assert text == missing(f"alpha 1.0 ({LOCK}): no URL that can be asked", of=1)
+
+
+@pytest.mark.parametrize(
+    "end", ["alpha-1.0.tar.gz", "x\n--extra-index-url=y", "x --hash=sha256:0", "${HOME}", "../../x", "x\u2028", "?a#b"]
+)
+def test_a_url_says_where_a_file_is_and_nothing_else(checkout: Checkout, end: str) -> None:
+    approve(ALPHA)
+    with hostile_upstream(ALPHA.filename, ALPHA, f"/files/{end}") as url:
+        assert checkout.index(f"--upstream={url}") == 0
+    assert (checkout.root / "web" / "packages" / ALPHA.filename).read_bytes() == ALPHA.data
 
 
 HOSTILE_NAMES = [
@@ -678,6 +692,7 @@ def page(*files: dict[str, Any]) -> bytes:
 
 class _Pages(ThreadingHTTPServer):
     pages: dict[str, tuple[str, bytes]]
+    otherwise = b""
 
     def __enter__(self) -> Any:
         self._thread = Thread(target=self.serve_forever, args=(0.02,))
@@ -697,7 +712,7 @@ class _PagesHandler(BaseHTTPRequestHandler):
         pass
 
     def do_GET(self) -> None:
-        content_type, body = self.server.pages[self.path]
+        content_type, body = self.server.pages.get(self.path, ("", self.server.otherwise))
         self.send_response(200)
         self.send_header("Content-Type", content_type)
         self.send_header("Content-Length", str(len(body)))
@@ -713,8 +728,10 @@ def serving(pages: dict[str, tuple[str, bytes]]) -> _Pages:
 
 
 def hostile_upstream(filename: str, one: Distribution, url: str) -> _Pages:
-    """Serve a page of alpha with one file, whose name and URL the test makes up."""
-    return serving({"/simple/alpha/": (JSON, page(page_file(filename, one, url)))})
+    """Serve a page of alpha with one file, whose name and URL the test makes up, and the file everywhere else."""
+    server = serving({"/simple/alpha/": (JSON, page(page_file(filename, one, url)))})
+    server.otherwise = one.data
+    return server
 
 
 # Progress

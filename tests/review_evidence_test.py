@@ -93,7 +93,7 @@ def test_an_upstream_that_answers_nothing_is_not_asked_about_every_project(histo
     history.checkout.upstream.requests.clear()
     assert "- the upstream's pages of 50 projects: HTTP 500; is UPSTREAM right, and up?\n" in history.review()
     # Three that fail, and the three that are under way then.
-    assert 3 <= len(history.checkout.upstream.page_requests()) <= 6
+    assert 3 <= len(set(history.checkout.upstream.page_requests())) <= 6
 
 
 def test_what_is_published_is_known_without_the_upstream(history: History) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 
 import packaging
 import pytest
+from client_tools import pip_options
 from interpreters import found
 from packaging.markers import Environment, Marker
 from packaging.specifiers import SpecifierSet
@@ -303,7 +304,7 @@ def test_pip_downloads_just_what_the_target_accepts(text: str, tmp_path: Path) -
         "--no-index",
         f"--find-links={upstream}",
     )
-    options = ("--only-binary=:all:", "--no-deps", f"--dest={downloads}", *target.pip_options())
+    options = ("--only-binary=:all:", "--no-deps", f"--dest={downloads}", *pip_options(target))
     subprocess.run(
         (*command, *options, *names),
         check=True,
@@ -336,16 +337,6 @@ def test_a_target_accepts_a_wheel_whose_tags_it_has(text: str, accepted: set[int
 def test_what_is_no_wheel_cannot_be_asked_about() -> None:
     with pytest.raises(InvalidWheelFilename):
         Target("3.12", "win32").accepts("demo-1.0.tar.gz")
-
-
-def test_pip_options_name_a_patch_only_if_the_target_does() -> None:
-    assert Target("3.14.1t", "win_amd64").pip_options() == (
-        "--python-version=3.14.1",
-        "--implementation=cp",
-        "--abi=cp314t",
-        "--platform=win_amd64",
-    )
-    assert Target("3.12", "win32").pip_options()[0] == "--python-version=3.12"
 
 
 def test_the_host_is_a_target() -> None:

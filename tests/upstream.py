@@ -34,10 +34,12 @@ class Request(NamedTuple):
     headers: dict[str, str]
 
 
-class _Fault(NamedTuple):
+@dataclass
+class _Fault:
     kind: Kind
     to: str | None
     says: int | None
+    times: int | None
 
 
 @dataclass
@@ -87,6 +89,12 @@ class _Handler(BaseHTTPRequestHandler):
             self._fail(fault, body or b"", {"Content-Type": content_type})
         elif body is None:
             self._send(404, 0, [], {})
+        elif upstream.ranges and (start := headers.get("range", "").removeprefix("bytes=").removesuffix("-")):
+            if int(start) < len(body):
+                where = {"Content-Range": f"bytes {start}-{len(body) - 1}/{len(body)}"}
+                self._send(206, len(body) - int(start), [body[int(start) :]], where)
+            else:
+                self._send(416, 0, [], {"Content-Range": f"bytes */{len(body)}"})
         else:
             self._send(200, len(body), [body], {"Content-Type": content_type})
 
@@ -171,7 +179,8 @@ class Upstream:
     """An index of what was added, at `url` while it runs, with every request it saw in `requests`.
 
     `json = False` makes it an index of HTML alone; `absolute_urls = True` puts whole URLs on its pages;
-    `credentials = (user, password)` makes it ask for them; `statuses` are projects' PEP 792 objects, by name.
+    `credentials = (user, password)` makes it ask for them; `ranges = True` has it send files from where a client says
+    (RFC 9110); `statuses` are projects' PEP 792 objects, by name.
     """
 
     def __init__(self) -> None:
@@ -179,6 +188,7 @@ class Upstream:
         self.json = True
         self.absolute_urls = False
         self.credentials: tuple[str, str] | None = None
+        self.ranges = False
         self.statuses: dict[str, dict[str, str]] = {}
         self.requests: list[Request] = []
         self.stopping = threading.Event()
@@ -268,16 +278,25 @@ class Upstream:
         """Swap the bytes of a file; its page and its sidecar stay as they were."""
         self._files[distribution.filename].data = distribution.data
 
-    def fault(self, where: str, kind: Kind | None, *, to: str | None = None, says: int | None = None) -> None:
+    def fault(
+        self,
+        where: str,
+        kind: Kind | None,
+        *,
+        to: str | None = None,
+        says: int | None = None,
+        times: int | None = None,
+    ) -> None:
         """Break a file or sidecar, by its name, or a page, by its path such as /simple/alpha/; None mends it.
 
-        `to` is where "redirect" leads (default: to what was asked for), `says` the Content-Length of "lie".
+        `to` is where "redirect" leads (default: to what was asked for), `says` the Content-Length of "lie", `times` how
+        many requests it breaks (default: all).
         """
         self._faults.pop(where, None)
         if kind is not None:
             if kind not in get_args(Kind):
                 raise ValueError(kind)
-            self._faults[where] = _Fault(kind, to, says)
+            self._faults[where] = _Fault(kind, to, says, times)
 
     def file_requests(self) -> list[str]:
         """Return the names of the wheels and sdists, not of what stands beside them, that were asked for, in order."""
@@ -295,8 +314,11 @@ class Upstream:
         return authorization == "Basic " + base64.b64encode(":".join(self.credentials).encode()).decode()
 
     def fault_at(self, path: str) -> _Fault | None:
-        """Return what is to go wrong with a path."""
-        return self._faults.get(path) or self._faults.get(path.split("/", 3)[-1])
+        """Return what is to go wrong with a path, this time."""
+        fault = self._faults.get(path) or self._faults.get(path.split("/", 3)[-1])
+        if fault and fault.times is not None:
+            fault.times -= 1
+        return None if fault and fault.times is not None and fault.times < 0 else fault
 
     def content(self, path: str, accept: str) -> tuple[str, bytes | None]:
         """Return the content type and the bytes at a path, or None for bytes where nothing is."""

@@ -29,7 +29,7 @@ FETCH = {
     "read the checkout": ("gather.read_approved",),
     "read the projects' pages": ("upstream.pages",),
     "read provenance": ("upstream.provenances",),
-    "let pip download, and hash": ("download.fetch",),
+    "download and hash": ("download.download_all",),
 }
 
 
