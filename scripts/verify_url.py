@@ -28,8 +28,8 @@ from scripts.manifest import ID_FILE, OWN
 from scripts.pip_environment import environment_of_server
 from scripts.problem import Problem, Rule
 from scripts.root import release_time
-from scripts.upstream import Upstream, UpstreamError, reason_of, without_password
 from scripts.until import until
+from scripts.upstream import Upstream, UpstreamError, reason_of, without_password
 from scripts.verify_manifest import sent
 from scripts.verify_server import (
     HTML,
