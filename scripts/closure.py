@@ -12,34 +12,18 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from typing import Any, NamedTuple
 
-from packaging.markers import Marker
-from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
-from packaging.tags import Tag, parse_tag
-from packaging.utils import canonicalize_name, parse_wheel_filename
+from packaging.tags import parse_tag
+from packaging.utils import parse_wheel_filename
 from packaging.version import Version
 
 from scripts.list_files import File
 from scripts.locks import Key
+from scripts.need import Asked, need_of
 from scripts.requirements import Line
 
 Projects = Mapping[Any, Sequence[File]]  # by normalised name
-parse = cache(Requirement)
-_specifiers = cache(SpecifierSet)
-_MOST_CHOICES = 20
-
-
-@cache
-def _project(need: str) -> str:
-    return canonicalize_name(parse(need).name)
-
-
 _parsed_tags = cache(parse_tag)
-
-
-def _tags(filename: str) -> frozenset[Tag]:
-    """Return a wheel's tags, of which many have the same."""
-    return _parsed_tags("-".join(filename.removesuffix(".whl").split("-")[-3:]))
 
 
 def _is_pin(specifier: SpecifierSet) -> bool:
@@ -64,6 +48,13 @@ class Missing(NamedTuple):
     where: str = ""
 
 
+class Root(NamedTuple):
+    """A requirement that somebody wrote, as text, and its line."""
+
+    need: str
+    line: Line
+
+
 class Served:
     """What a target is offered, and what it sees in requirements, which are texts here."""
 
@@ -71,13 +62,13 @@ class Served:
         self._key = key
         self._projects = projects
         self._tags = {tag: place for place, tag in enumerate(key.target.tags)}
-        own = self.pins(file for files in projects.values() for file in files)
-        self._own = {(file.distribution.name, file.distribution.version) for file in own}
         self._environment = key.target.environment
+        self._own: dict[str, set[Version]] = {}
+        self._places: dict[str, int | None] = {}
+        self._runs: dict[str, bool] = {}
         self._files: dict[str, list[File]] = {}
-        self._met: dict[str, list[File]] = {}
-        self._leads: dict[str, list[tuple[File, Node]]] = {}
-        self._needs: dict[Node, list[str]] = {}
+        self._met: dict[Asked, list[File]] = {}
+        self._leads: dict[Asked, list[tuple[File, Node]]] = {}
         self._holds: dict[tuple[str, str], bool] = {}
 
     def files(self, project: str) -> list[File]:
@@ -94,21 +85,33 @@ class Served:
 
     def _fit(self, file: File) -> tuple[int, int]:
         """Place a file in the target's order of preference (PEP 425), then by its build tag (PEP 427)."""
-        if file.distribution.metadata is None:
+        place, name = self._place(file), file.distribution.filename
+        if place is None or file.distribution.metadata is None:
             return len(self._tags), 0
-        name = file.distribution.filename
         build = parse_wheel_filename(name)[2] if name.count("-") > 4 else ()
-        return min(self._tags[tag] for tag in _tags(name) if tag in self._tags), -build[0] if build else 1
+        return place, -build[0] if build else 1
+
+    def _place(self, file: File) -> int | None:
+        """Return the best place that a file's tags have, of which many have the same; None where it has no place."""
+        if file.distribution.metadata is None:
+            return len(self._tags)
+        text = "-".join(file.distribution.filename.removesuffix(".whl").split("-")[-3:])
+        if text not in self._places:
+            self._places[text] = min((self._tags[tag] for tag in _parsed_tags(text) if tag in self._tags), default=None)
+        return self._places[text]
 
     def pins(self, files: Iterable[File]) -> list[File]:
         """List the files that the target's own lock names."""
         return [file for file in files if self._key in file.serves]
 
     def _accepts(self, file: File) -> bool:
-        one = file.distribution
-        fits = one.metadata is None or not self._tags.keys().isdisjoint(_tags(one.filename))
-        python = self._environment["python_full_version"]
-        return fits and _specifiers(one.requires_python or "").contains(python, prereleases=True)
+        return self._place(file) is not None and self._has_python(file.distribution.requires_python or "")
+
+    def _has_python(self, text: str) -> bool:
+        if text not in self._runs:
+            python = self._environment["python_full_version"]
+            self._runs[text] = SpecifierSet(text).contains(python, prereleases=True)
+        return self._runs[text]
 
     def _rank(self, file: File) -> tuple[bool, bool, Version]:
         version = file.distribution.version
@@ -116,14 +119,19 @@ class Served:
 
     def is_own(self, file: File) -> bool:
         """Whether the target's own lock names a file, or another of its version."""
-        return (file.distribution.name, file.distribution.version) in self._own
+        one = file.distribution
+        if one.name not in self._own:
+            self._own[one.name] = {own.distribution.version for own in self.pins(self._projects[one.name])}
+        return one.version in self._own[one.name]
 
-    def holds(self, marker: Marker | None, extra: str = "") -> bool:
-        """Whether a marker holds on the target."""
-        text = str(marker or "")
-        if (text, extra) not in self._holds:
-            self._holds[text, extra] = marker is None or marker.evaluate(self._environment | {"extra": extra})
-        return self._holds[text, extra]
+    def holds(self, need: str, extra: str = "") -> bool:
+        """Whether a requirement's marker holds on the target."""
+        _, marker, condition = need_of(need)
+        if marker is None:
+            return True
+        if (condition, extra) not in self._holds:
+            self._holds[condition, extra] = marker.evaluate(self._environment | {"extra": extra})
+        return self._holds[condition, extra]
 
     def meets(self, need: str) -> list[File]:
         """List what meets a requirement.
@@ -131,26 +139,25 @@ class Served:
         A pre-release does where there is nothing else, or the requirement names one (PEP 440). A yanked file does for a
         pin alone (PEP 592).
         """
-        if need not in self._met:
-            wanted = parse(need)
-            same = "" if wanted.url else f"{_project(need)}{wanted.specifier}"  # whatever its marker and extras
-            if same not in self._met:
-                self._met[same] = [] if wanted.url else self._matching(_project(need), wanted.specifier)
-            self._met[need] = self._met[same]
-        return self._met[need]
+        asked = need_of(need).asked
+        if asked not in self._met:
+            self._met[asked] = [] if asked.specifier is None else self._matching(asked.project, asked.specifier)
+        return self._met[asked]
 
-    def _matching(self, project: str, specifier: SpecifierSet) -> list[File]:
+    def _matching(self, project: str, wanted: str) -> list[File]:
+        specifier = SpecifierSet(wanted)
         files = [file for file in self.files(project) if not file.facts.yanked or _is_pin(specifier)]
         versions = set(specifier.filter([file.distribution.version for file in files]))
         return [file for file in files if file.distribution.version in versions]
 
     def leads_to(self, need: str) -> list[tuple[File, Node]]:
         """List whose needs a requirement brings in turn: where the lock has it, that is what clients get, else any."""
-        if need not in self._leads:
+        asked = need_of(need).asked
+        if asked not in self._leads:
             met = self.meets(need)
             files = list(filter(self.is_own, met)) or met
-            self._leads[need] = [one for extra in extras(need) for one in self._nodes(files, extra)]
-        return self._leads[need]
+            self._leads[asked] = [one for extra in asked.extras for one in self._nodes(files, extra)]
+        return self._leads[asked]
 
     def _nodes(self, files: Sequence[File], extra: str) -> list[tuple[File, Node]]:
         """Pair files with an extra; where some of them have all that it needs, these are what a client takes."""
@@ -159,86 +166,61 @@ class Served:
 
     def needs(self, file: File, extra: str) -> list[str]:
         """List what a file needs on the target: without an extra what it always does, with one what that adds."""
-        node = Node(file.distribution.filename, extra)
-        if node not in self._needs:
-            self._needs[node] = [need for need in file.distribution.requires_dist if self._adds(parse(need), extra)]
-        return self._needs[node]
+        return [need for need in file.distribution.requires_dist if self._adds(need, extra)]
 
-    def _adds(self, need: Requirement, extra: str) -> bool:
-        return self.holds(need.marker, extra) and not (extra and self.holds(need.marker))
+    def _adds(self, need: str, extra: str) -> bool:
+        return self.holds(need, extra) and not (extra and self.holds(need))
 
 
-@cache
-def extras(need: str) -> list[str]:
-    """List whose dependencies a requirement asks for: the project's own, "", and those of its extras."""
-    return ["", *sorted(map(canonicalize_name, parse(need).extras))]
+class _Step(NamedTuple):
+    """A node that is reached, and by which step."""
+
+    node: Node
+    file: File
+    by: _Step | None
+
+    @property
+    def chain(self) -> tuple[Node, ...]:
+        found, step = [self.node], self.by
+        while step:
+            found.append(step.node)
+            step = step.by
+        return tuple(reversed(found))
 
 
-def missing(served: Served, roots: Sequence[Line], files: Sequence[File]) -> Iterator[Missing]:
+def missing(served: Served, roots: Sequence[Root], files: Sequence[File]) -> Iterator[Missing]:
     """Yield what nothing meets, from the requirements to all that they need, then from the lock's other files."""
     seen: set[Node] = set()
-    yield from (Missing((), need, line.where) for line in roots if not served.meets(need := str(line.requirement)))
-    asked = [one for line in roots for one in served.leads_to(str(line.requirement))]
+    followed: set[Asked] = set()
+    yield from (Missing((), root.need, root.line.where) for root in roots if not served.meets(root.need))
+    asked = [one for root in roots for one in served.leads_to(root.need)]
     rest = [(file, Node(file.distribution.filename, "")) for file in served.pins(files)]
-    yield from _walk(served, asked, seen)
-    yield from _walk(served, rest, seen)
+    yield from _walk(served, asked, seen, followed)
+    yield from _walk(served, rest, seen, followed)
 
 
-def _walk(served: Served, start: Iterable[tuple[File, Node]], seen: set[Node]) -> Iterator[Missing]:
-    todo: deque[tuple[tuple[Node, ...], File]] = deque(((node,), file) for file, node in start)
+def _walk(
+    served: Served, start: Iterable[tuple[File, Node]], seen: set[Node], followed: set[Asked]
+) -> Iterator[Missing]:
+    todo = deque(_Step(node, file, None) for file, node in start)
     while todo:
-        chain, file = todo.popleft()
-        if chain[-1] in seen:
+        step = todo.popleft()
+        if step.node in seen:
             continue
-        seen.add(chain[-1])
-        for need in served.needs(file, chain[-1].extra):
+        seen.add(step.node)
+        for need in served.needs(step.file, step.node.extra):
             if not served.meets(need):
-                yield Missing(chain, need)
-            own = file.distribution.version if _project(need) == file.distribution.name else None
-            for one, node in served.leads_to(need):
-                # What a project needs of itself, such as its other extras, is of the same version.
-                if node not in seen and own in {None, one.distribution.version}:
-                    todo.append(((*chain, node), one))
+                yield Missing(step.chain, need)
+            asked = need_of(need).asked
+            if asked not in followed:
+                todo.extend(_Step(node, file, step) for file, node in _onward(served, step.file, need))
+            if asked.project != step.file.distribution.name:
+                followed.add(asked)
 
 
-def first_choice(served: Served, asked: Sequence[str]) -> str:
-    """Take the best file for each need as it comes: "solved" is a proof that there is a full solution.
-
-    "missing": a need is met by nothing. "conflict": two needs of a project were met by no file that both accept, and
-    that a resolver may get round by other files of those that have the needs.
-    """
-    known: dict[str, list[str]] = {}
-    for _ in range(_MOST_CHOICES):
-        try:
-            return "missing" if _choose(served, asked, known) else "solved"
-        except _ConflictError as conflict:
-            # The file was chosen before this need was known.
-            known.setdefault(_project(conflict.need), []).append(conflict.need)
-    return "conflict"
-
-
-class _ConflictError(Exception):
-    def __init__(self, need: str) -> None:
-        self.need = need
-
-
-def _choose(served: Served, asked: Sequence[str], known: Mapping[str, Sequence[str]]) -> str | None:
-    """Choose a file for each project, one that meets the needs that are known; returns a need that nothing meets."""
-    chosen: dict[str, File] = {}
-    seen: set[Node] = set()
-    todo = deque(asked)
-    while todo:
-        need = todo.popleft()
-        project, met = _project(need), served.meets(need)
-        if not met:
-            return need
-        if project not in chosen:
-            best = (file for file in met if all(file in served.meets(other) for other in known.get(project, ())))
-            chosen[project] = next(best, met[0])
-        if chosen[project] not in met:
-            raise _ConflictError(need)
-        for extra in extras(need):
-            if (node := Node(chosen[project].distribution.filename, extra)) not in seen:
-                seen.add(node)
-                todo.extend(served.needs(chosen[project], extra))
-    return None
+def _onward(served: Served, file: File, need: str) -> list[tuple[File, Node]]:
+    """List whose needs come next; what a project needs of itself, such as its other extras, is of the same version."""
+    found, one = served.leads_to(need), file.distribution
+    if need_of(need).asked.project != one.name:
+        return found
+    return [(other, node) for other, node in found if other.distribution.version == one.version]

@@ -10,12 +10,11 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 from scripts import closure
-from scripts.closure import Missing, Node
+from scripts.closure import Missing, Node, Root
 from scripts.config import Config
 from scripts.finding import Finding
 from scripts.locks import Key
 from scripts.offer import Offer
-from scripts.requirements import Line
 from scripts.target import Target
 from scripts.target_names import target_names
 
@@ -47,12 +46,13 @@ class Check:
         self._settings = settings
         self._sets = {one.name: one for one in settings.sets}
         self._files = {file.distribution.filename: file for file in offer.files}
+        self._roots = {one.name: [Root(str(line.requirement), line) for line in one.lines] for one in settings.sets}
         self.served = offer.served
         self.missing = {key: list(self._missing(key)) for key in self.served}
 
-    def roots(self, key: Key) -> list[Line]:
+    def roots(self, key: Key) -> list[Root]:
         """List a set's requirements whose marker holds on the target."""
-        return [line for line in self._sets[key.set_name].lines if self.served[key].holds(line.requirement.marker)]
+        return [root for root in self._roots[key.set_name] if self.served[key].holds(root.need)]
 
     def _missing(self, key: Key) -> Iterator[Missing]:
         return closure.missing(self.served[key], self.roots(key), self.offer.files)
@@ -71,7 +71,7 @@ class Check:
 
     def _gap(self, key: Key, missing: Missing) -> Gap:
         if not missing.chain:
-            name = canonicalize_name(closure.parse(missing.need).name)
+            name = canonicalize_name(Requirement(missing.need).name)
             return Gap(key.set_name, (missing.where,), name, "", missing.need)
         one = self._files[missing.chain[-1].filename].distribution
         return Gap(key.set_name, tuple(map(self._label, missing.chain)), one.name, str(one.version), missing.need)
@@ -89,20 +89,20 @@ class Check:
 
     def _gap_finding(self, gap: Gap, targets: Sequence[Target]) -> Finding:
         have = "has" if len(set(targets)) == 1 else "have"
-        chain = " → ".join([*gap.labels, _shown(closure.parse(gap.need))])
+        chain = " → ".join([*gap.labels, _shown(Requirement(gap.need))])
         text = f"{chain}: {target_names(targets)} {have} none ({self._instead(gap.need, targets)})"
         return Finding(RULE, gap.project, gap.version, text, line=self._line(gap))
 
     def _line(self, gap: Gap) -> tuple[str, str] | None:
         """Return the line that would fill a gap, where a person writes every one."""
-        need = closure.parse(gap.need)
+        need = Requirement(gap.need)
         if self._settings.resolve_deps or need.url:
             return None
         return self._sets[gap.set_name].files[0].path, self._pin(need)
 
     def _instead(self, need: str, targets: Sequence[Target]) -> str:
         """Say what there is of a project that is needed otherwise."""
-        wanted = closure.parse(need)
+        wanted = Requirement(need)
         if wanted.url:
             return "it is a URL, past any index"
         project = canonicalize_name(wanted.name)

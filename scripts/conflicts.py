@@ -10,13 +10,14 @@ import os
 from pathlib import Path
 from typing import NamedTuple
 
-from scripts import closure
 from scripts.closure import Served
 from scripts.closure_check import RULE, Check
 from scripts.compilers import Compilers
 from scripts.config import Config
 from scripts.finding import Finding
+from scripts.first_choice import first_choice
 from scripts.locks import Key
+from scripts.need import need_of
 from scripts.pip_environment import environment_for
 from scripts.requirements import Line, RequirementFile, RequirementSet
 from scripts.rules import Policy
@@ -39,10 +40,10 @@ def doubtful(check: Check) -> list[_Question]:
 
 def _doubtful(check: Check, key: Key) -> list[Line]:
     served, roots = check.served[key], check.roots(key)
-    if closure.first_choice(served, [str(line.requirement) for line in roots]) == "solved":
+    if first_choice(served, [root.need for root in roots]) == "solved":
         return []
     doubts = {"conflict"} if check.missing[key] else {"conflict", "missing"}
-    return [line for line in roots if closure.first_choice(served, [str(line.requirement)]) in doubts]
+    return [root.line for root in roots if first_choice(served, [root.need]) in doubts]
 
 
 def findings(check: Check, questions: list[_Question], settings: Config, tree: Path) -> list[Finding]:
@@ -91,7 +92,7 @@ def _reaches_sdist(served: Served, asked: str) -> bool:
         for file in served.meets(need):
             if file.distribution.metadata is None:
                 return True
-            more = {text for extra in closure.extras(need) for text in served.needs(file, extra)} - seen
+            more = {text for extra in need_of(need).asked.extras for text in served.needs(file, extra)} - seen
             seen |= more
             todo += more
     return False

@@ -13,11 +13,12 @@ from scripts import advisories, attested, licenses
 from scripts.advisories import Advisory, Audit, Pin
 from scripts.facts import Memory
 from scripts.finding import Finding, about
+from scripts.licenses import License
 from scripts.list_files import File
 from scripts.locks import Key
 from scripts.offer import Offer
 from scripts.people import count
-from scripts.rules import Policy
+from scripts.rules import Policy, Rule
 from scripts.unchecked import NotChecked
 
 _MB = 10**6
@@ -91,15 +92,22 @@ def _sdists(context: Context) -> Iterator[_Fact]:
 
 
 def _licenses(context: Context) -> Iterator[_Fact]:
-    rule = context.policy.licenses
+    judged: dict[License, tuple[str | None, bool]] = {}  # most files state what others do
     for file in context.offer.files:
-        try:
-            fact = licenses.problem(file.distribution.about.stated, rule.allow, rule.deny)
-        except NotChecked as error:
-            yield _Fact(file, str(error), is_checked=False)
-        else:
-            if fact:
-                yield _Fact(file, fact)
+        stated = file.distribution.about.stated
+        if stated not in judged:
+            judged[stated] = _judged(stated, context.policy.licenses)
+        fact, is_checked = judged[stated]
+        if fact:
+            yield _Fact(file, fact, is_checked)
+
+
+def _judged(stated: License, rule: Rule) -> tuple[str | None, bool]:
+    """Return what the lists have against a licence, or why they do not tell, and whether it is the former."""
+    try:
+        return licenses.problem(stated, rule.allow, rule.deny), True
+    except NotChecked as error:
+        return str(error), False
 
 
 def _unknown_licenses(context: Context) -> Iterator[Finding]:

@@ -27,7 +27,7 @@ from scripts.facts import Json
 from scripts.license_names import known_tree
 from scripts.list_files import File
 from scripts.offer import Offer
-from scripts.sbom_graph import Graph, graph_of
+from scripts.sbom_graph import graph_of
 from scripts.texts import one_line
 
 FILE = "sbom.cdx.json"
@@ -90,8 +90,8 @@ def _about(files: Sequence[File]) -> About:
     return next((wheel.about for wheel in wheels), About())
 
 
-def _component(files: Sequence[File]) -> Json:
-    one, about, purl = files[0].distribution, _about(files), _purl(files[0])
+def _component(files: Sequence[File], purl: str) -> Json:
+    one, about = files[0].distribution, _about(files)
     publishers = {file.facts.publisher for file in files}
     told: dict[str, object] = {
         "type": "library",
@@ -108,14 +108,15 @@ def _component(files: Sequence[File]) -> Json:
     return {key: value for key, value in told.items() if value}
 
 
-def _components(files: Sequence[File]) -> Iterator[Json]:
+def _components(files: Sequence[File], refs: Mapping[str, str]) -> Iterator[Json]:
     ordered = sorted(files, key=lambda file: (file.distribution.name, file.distribution.version))
     for _, group in groupby(ordered, lambda file: (file.distribution.name, file.distribution.version)):
-        yield _component(tuple(group))
+        of_version = tuple(group)
+        yield _component(of_version, refs[of_version[0].distribution.filename])
 
 
-def _dependencies(graph: Graph) -> Iterator[Json]:
-    for ref, needed in sorted(graph.items()):
+def _dependencies(graph: Iterable[tuple[str, set[str]]]) -> Iterator[Json]:
+    for ref, needed in graph:
         yield {"ref": ref or _INDEX, "dependsOn": sorted(needed)} if needed else {"ref": ref or _INDEX}
 
 
@@ -177,7 +178,7 @@ def write(offer: Offer, site: Path) -> None:
     refs = {file.distribution.filename: _purl(file) for file in offer.files}
     digest = _digest()
     with (site / FILE).open("wb") as file:
-        for text in _pieces(whole(_components(offer.files), _dependencies(graph_of(offer, refs)))):
+        for text in _pieces(whole(_components(offer.files, refs), _dependencies(graph_of(offer, refs)))):
             data = text.encode()
             digest.update(data)
             file.write(data)

@@ -1,4 +1,4 @@
-"""scripts/closure.py, closure_check.py, conflicts.py, closure_matrix.py: what clients would miss, before they do."""
+"""scripts/closure*.py, first_choice.py, conflicts.py: what clients would miss, before they do."""
 
 from __future__ import annotations
 
@@ -14,8 +14,9 @@ from policy_test import FOOT, waive
 from project import ALONE, copy_of_project, environment, make
 from upstream import Upstream
 
-from scripts import closure, closure_matrix, conflicts, locks, solve
+from scripts import closure_matrix, conflicts, locks, solve
 from scripts.closure import Served
+from scripts.first_choice import first_choice
 from scripts.locks import Key
 from scripts.requirements import RequirementSet
 from scripts.solve import Job
@@ -235,6 +236,19 @@ def test_what_a_project_needs_of_itself_is_of_the_same_version(checkout: Checkou
     assert checkout.index() == 0
 
 
+def test_each_version_that_needs_an_extra_of_its_own_is_followed_to_it(checkout: Checkout) -> None:
+    extras = {"all": ["alpha[a]"], "a": ["delta"]}
+    approved(
+        checkout,
+        *(wheel("alpha", version, extras=extras) for version in ("1.0", "2.0")),
+        requirements="alpha[all]==1.0\nalpha[all]==2.0\n",
+    )
+    assert gaps(checkout) == [
+        f"alpha[all] {version} → alpha[a] {version} → delta: {BOTH} have none (the index has no such project)"
+        for version in ("1.0", "2.0")
+    ]
+
+
 def test_an_extra_that_one_version_has_whole_is_met(checkout: Checkout) -> None:
     approved(
         checkout,
@@ -399,7 +413,7 @@ def choice(*files: tuple[str, list[str]], asked: Sequence[str]) -> str:
         one.distribution.name: [each for each in made if each.distribution.name == one.distribution.name]
         for one in made
     }
-    return closure.first_choice(Served(key, projects), asked)
+    return first_choice(Served(key, projects), asked)
 
 
 def test_the_first_choice_is_a_proof_or_none() -> None:
