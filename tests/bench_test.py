@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from bench import document, load, plot, synthetic
+from bench import document, load, plot, serve_group, synthetic
 from bench.__main__ import GROUPS, main
 from bench.load import Load
 from bench.measure import FailedError, Medians, run, side_by_side
@@ -174,6 +174,15 @@ def test_shares_are_of_steps_that_there_are(checkout: Checkout) -> None:
     assert found.keys() == {*INDEX, "all else, such as Python's start"}
     assert all(found.values())
     assert sum(found.values()) == pytest.approx(1)
+
+
+@pytest.mark.parametrize("part", serve_group.PARTS)
+def test_what_a_part_of_the_caddyfile_costs_is_told_of_one_without_it(part: str) -> None:
+    text = (CODE / "caddy/Caddyfile").read_text()
+    less = serve_group.without(part, text, "a-release")
+    assert ("output stdout" in less, "release.txt" in less) == (part != "an access log", part == "an access log")
+    with pytest.raises(FailedError, match=f"the Caddyfile has {part} 0 times"):
+        serve_group.without(part, less, "a-release")
 
 
 def test_the_plot_is_logarithmic(tmp_path: Path) -> None:

@@ -30,7 +30,13 @@ _PIP = {
 _WORKS = ("project page", f"/simple/ of {_PROJECTS:,} projects, compressed", "50 MB wheel")
 _UNITS = ("req/s", "req/s", "MB/s")
 _TARGETS = ("≥ 0.9 ×", "≥ 5 ×", "≥ 0.95 ×")
+_BARE = "bare caddy file-server"
 _PEERS = (*peers.PEERS, "nginx")
+# The two dearest parts of the Caddyfile, as patterns, and what stands in their place where we measure what they cost.
+PARTS = {
+    "an access log": (r"(?ms)^\tlog \{\n\t\toutput stdout\n.*?^\t\}\n", ""),
+    "looking up the live release": (r"\{file\.[^\n]*/web/release\.txt\}", "RELEASE"),
+}
 
 
 @dataclass(frozen=True)
@@ -77,11 +83,31 @@ def _publish(place: Place) -> tuple[Path, Tree]:
 
 
 @contextmanager
-def _ours(root: Path, log: Path) -> Iterator[str]:
+def _ours(root: Path, log: Path, config: Path) -> Iterator[str]:
     port = free_port()
     url, env = f"http://127.0.0.1:{port}", {"LISTEN": f"127.0.0.1:{port}", "PATH": os.environ["PATH"]}
-    with server(root / "bin/caddy", "run", f"--config={root}/bin/Caddyfile", url=f"{url}/healthz", log=log, env=env):
+    command = (root / "bin/caddy", "run", f"--config={config}", "--adapter=caddyfile")
+    with server(*command, url=f"{url}/healthz", log=log, env=env):
         yield url
+
+
+def without(part: str, caddyfile: str, release: str) -> str:
+    """Return a Caddyfile without one of the PARTS; raises FailedError where it is not there."""
+    pattern, instead = PARTS[part]
+    text, count = re.subn(pattern, instead.replace("RELEASE", release), caddyfile)
+    if count != 1:
+        raise FailedError(f"the Caddyfile has {part} {count} times")
+    return text
+
+
+def _costs(place: Place, root: Path, bare: str, path: str) -> Iterator[Row]:
+    def measure(part: str) -> Medians:
+        config = place.folder / "Caddyfile"
+        config.write_text(without(part, (root / "bin/Caddyfile").read_text(), (root / "web").readlink().name))
+        with _ours(root, place.folder / "without.log", config) as url:
+            return _measure_the_same(_Loads(), "req/s", f"{url}{path}", f"{bare}{path}index.json")
+
+    yield from (row(f"{_WORKS[0]}, without {part}", _BARE, "", partial(measure, part), "req/s") for part in PARTS)
 
 
 @contextmanager
@@ -107,12 +133,11 @@ def _measure_the_same(loads: _Loads, unit: str, url: str, beside: str) -> Median
 def _beside_bare(tree: Tree, bare: str) -> Iterator[Row]:
     """Ask the bare Caddy for the same pages by their own names: it does not look at Accept."""
     names = ("index.json", "index.json", "")
-    beside = "bare caddy file-server"
     for work, path, name, target, unit in zip(_WORKS, _ours_paths(tree), names, _TARGETS, _UNITS, strict=True):
         loads, urls = _Loads(), (f"{tree.ours}{path}", f"{bare}{path}{name}")
-        yield row(work, beside, target, partial(_measure_the_same, loads, unit, *urls), unit)
+        yield row(work, _BARE, target, partial(_measure_the_same, loads, unit, *urls), unit)
         if work == _WORKS[0]:
-            yield row(f"{work}, 99th percentile", beside, "≤ 1.1 ×", loads.slowest, "ms")
+            yield row(f"{work}, 99th percentile", _BARE, "≤ 1.1 ×", loads.slowest, "ms")
 
 
 def _link_in(page: str) -> str:
@@ -173,9 +198,10 @@ def _beside_peer(place: Place, tree: Tree, name: str) -> Iterator[Row]:
 def rows(place: Place) -> Iterator[Row]:
     """Measure beside a bare Caddy, then beside each peer."""
     root, tree = _publish(place)
-    with _ours(root, place.folder / "ours.log") as url:
+    with _ours(root, place.folder / "ours.log", root / "bin/Caddyfile") as url:
         tree = tree._replace(ours=url)
         with _bare(place, tree) as bare:
             yield from _beside_bare(tree, bare)
+            yield from _costs(place, root, bare, _ours_paths(tree)[0])
         for name in _PEERS:
             yield from _beside_peer(place, tree, name)
