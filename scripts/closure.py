@@ -48,13 +48,6 @@ class Missing(NamedTuple):
     where: str = ""
 
 
-class Root(NamedTuple):
-    """A requirement that somebody wrote, as text, and its line."""
-
-    need: str
-    line: Line
-
-
 class Served:
     """What a target is offered, and what it sees in requirements, which are texts here."""
 
@@ -188,12 +181,12 @@ class _Step(NamedTuple):
         return tuple(reversed(found))
 
 
-def missing(served: Served, roots: Sequence[Root], files: Sequence[File]) -> Iterator[Missing]:
+def missing(served: Served, roots: Sequence[Line], files: Sequence[File]) -> Iterator[Missing]:
     """Yield what nothing meets, from the requirements to all that they need, then from the lock's other files."""
     seen: set[Node] = set()
     followed: set[Asked] = set()
-    yield from (Missing((), root.need, root.line.where) for root in roots if not served.meets(root.need))
-    asked = [one for root in roots for one in served.leads_to(root.need)]
+    yield from (Missing((), root.text, root.where) for root in roots if not served.meets(root.text))
+    asked = [one for root in roots for one in served.leads_to(root.text)]
     rest = [(file, Node(file.distribution.filename, "")) for file in served.pins(files)]
     yield from _walk(served, asked, seen, followed)
     yield from _walk(served, rest, seen, followed)

@@ -10,11 +10,12 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 from scripts import closure
-from scripts.closure import Missing, Node, Root
+from scripts.closure import Missing, Node
 from scripts.config import Config
 from scripts.finding import Finding
 from scripts.locks import Key
 from scripts.offer import Offer
+from scripts.requirements import Line
 from scripts.target import Target
 from scripts.target_names import target_names
 
@@ -46,13 +47,12 @@ class Check:
         self._settings = settings
         self._sets = {one.name: one for one in settings.sets}
         self._files = {file.distribution.filename: file for file in offer.files}
-        self._roots = {one.name: [Root(str(line.requirement), line) for line in one.lines] for one in settings.sets}
         self.served = offer.served
         self.missing = {key: list(self._missing(key)) for key in self.served}
 
-    def roots(self, key: Key) -> list[Root]:
+    def roots(self, key: Key) -> list[Line]:
         """List a set's requirements whose marker holds on the target."""
-        return [root for root in self._roots[key.set_name] if self.served[key].holds(root.need)]
+        return [line for line in self._sets[key.set_name].lines if self.served[key].holds(line.text)]
 
     def _missing(self, key: Key) -> Iterator[Missing]:
         return closure.missing(self.served[key], self.roots(key), self.offer.files)

@@ -13,9 +13,9 @@ from packaging.utils import canonicalize_name, is_normalized_name
 
 from scripts import rules, target
 from scripts.requirements import (
-    Line,
     RequirementFile,
     RequirementSet,
+    line_of,
     parse_requirement,
     pin_problems,
     read_set,
@@ -86,7 +86,7 @@ def _inline_set(reader: Reader) -> RequirementSet:
         if isinstance(requirement, str):
             reader.problem("packages", requirement)
         else:
-            lines.append(Line(FILE, 0, requirement))
+            lines.append(line_of(FILE, 0, requirement))
     return RequirementSet(INLINE_SET, (RequirementFile(FILE, tuple(lines)),))
 
 

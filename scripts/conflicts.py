@@ -40,10 +40,10 @@ def doubtful(check: Check) -> list[_Question]:
 
 def _doubtful(check: Check, key: Key) -> list[Line]:
     served, roots = check.served[key], check.roots(key)
-    if first_choice(served, [root.need for root in roots]) == "solved":
+    if first_choice(served, [line.text for line in roots]) == "solved":
         return []
     doubts = {"conflict"} if check.missing[key] else {"conflict", "missing"}
-    return [root.line for root in roots if first_choice(served, [root.need]) in doubts]
+    return [line for line in roots if first_choice(served, [line.text]) in doubts]
 
 
 def findings(check: Check, questions: list[_Question], settings: Config, tree: Path) -> list[Finding]:
@@ -76,7 +76,7 @@ def _ask(asked: tuple[Job, _Question]) -> str:
 
 
 def _finding(check: Check, line: Line, reason: str, keys: list[Key]) -> Finding:
-    asked = str(line.requirement)
+    asked = line.text
     version = max((file.distribution.version for key in keys for file in check.served[key].meets(asked)), default="")
     # pip would have to build an sdist to know what it needs.
     is_checked = not any(_reaches_sdist(check.served[key], asked) for key in keys)

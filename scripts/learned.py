@@ -7,18 +7,16 @@ One array a file, in the order of Distribution's fields. It is believed as far a
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterable
-from functools import cache
 from typing import Any, TypeVar
-
-from packaging.version import Version
 
 from scripts.distribution import About, Distribution
 from scripts.licenses import License
+from scripts.locks import parse_version
 from scripts.manifest import Fact
 
 Value = TypeVar("Value")
-_version = cache(Version)
 _known: dict[Any, Any] = {}
 
 
@@ -46,9 +44,9 @@ def _about(told: Any) -> About:
 
 def _distribution(line: str) -> Distribution:
     filename, name, version, sha256, size, metadata, requires, python, about, is_checked = _tuples(json.loads(line))
-    metadata = metadata and Fact(*metadata)
+    metadata = metadata and Fact(sys.intern(metadata[0]), metadata[1])
     return Distribution(
-        *(filename, _shared(name), _version(version), sha256, size, metadata),
+        *(sys.intern(filename), _shared(name), parse_version(version), sys.intern(sha256), size, metadata),
         *(_shared(requires), _shared(python), _about(about), is_checked),
     )
 

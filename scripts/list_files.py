@@ -8,8 +8,10 @@ sorted by file name and are ASCII, since dumb-pypi splits its input at every cha
 from __future__ import annotations
 
 import json
+import sys
 import time
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from functools import cache, lru_cache, partial
 from pathlib import Path
@@ -40,19 +42,24 @@ class File(NamedTuple):
     serves: tuple[Key, ...] = ()
 
 
-def records(release: Path) -> list[Record]:
-    """Read a release's list; one that is not there or is damaged names nothing."""
-    try:
-        lines = (release / FILE).read_text(encoding="ascii").splitlines()
-        return [record for record in map(json.loads, lines) if isinstance(record, dict)]
-    except (OSError, ValueError):
-        return []
+class Records:
+    """A release's list, read anew each time that it is gone through; a line that is damaged names nothing."""
+
+    def __init__(self, release: Path) -> None:
+        self._path = release / FILE
+
+    def __iter__(self) -> Iterator[Record]:
+        with suppress(OSError), self._path.open("rb") as lines:
+            for line in lines:
+                with suppress(ValueError):
+                    if isinstance(record := json.loads(line), dict):
+                        yield record
 
 
 class Known(NamedTuple):
     """What an earlier release says of a file: its name, and seconds since 1970, if it does."""
 
-    filename: object
+    filename: str
     upload_timestamp: object
 
 
@@ -64,11 +71,12 @@ def published(root: Root) -> Mapping[str, Known]:
 
 @lru_cache(1)  # a run asks more than once
 def _published(lists: tuple[tuple[Path, int], ...]) -> Mapping[str, Known]:
-    every = (record for path, _ in lists for record in records(path.parent))
-    return {
-        str(record.get("hash")).removeprefix("sha256="): Known(record.get("filename"), record.get("upload_timestamp"))
-        for record in every
-    }
+    found: dict[str, Known] = {}
+    for record in (record for path, _ in reversed(lists) for record in Records(path.parent)):
+        sha256 = sys.intern(str(record.get("hash")).removeprefix("sha256="))
+        if sha256 not in found:
+            found[sha256] = Known(sys.intern(str(record.get("filename"))), record.get("upload_timestamp"))
+    return found
 
 
 def _record(one: Distribution, facts: Facts) -> Record:

@@ -21,8 +21,10 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path, PurePath
 from typing import NamedTuple
@@ -43,6 +45,10 @@ _PIN = re.compile(r"(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*)(\[[^]]*\])?={2,3}(?P<ve
 _HASH = re.compile(r"    --hash=sha256:([0-9a-f]{64})( \\)?")
 _VIA = re.compile(r"    # .*")
 FIRST_PARTY = "    # first-party"
+
+# Of a hundred thousand pins, most have a name and a version that others have too.
+parse_version = cache(Version)
+_name = cache(canonicalize_name)
 
 
 class Key(NamedTuple):
@@ -79,7 +85,7 @@ def _pins_digest(body: str, prior_to: str) -> str:
 
 def inputs_digest(config: Config, one: RequirementSet, target: Target) -> str:
     """Digest of all that decides a lock's content on our side; comments and blank lines do not count."""
-    files = {file.path: sorted(str(line.requirement) for line in file.lines) for file in one.files}
+    files = {file.path: sorted(line.text for line in file.lines) for file in one.files}
     inputs = {
         "allow_sdists": config.allow_sdists,
         "constraints": sorted(one.constraint_paths),
@@ -162,7 +168,7 @@ def parse_block(block: str) -> Iterator[Pin]:
     if not hashes:
         raise ValueError(f"{first!r} has no sha256 hash")
     for sha256 in hashes:
-        yield Pin(canonicalize_name(match["name"]), Version(match["version"]), sha256)
+        yield Pin(_name(match["name"]), parse_version(match["version"]), sys.intern(sha256))
 
 
 def read_pins(path: Path) -> list[Pin]:

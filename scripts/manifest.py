@@ -13,6 +13,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import sys
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
@@ -159,7 +160,7 @@ def _head(told: dict[str, Any], files: Mapping[str, Fact]) -> Manifest:
 
 def _file(line: str) -> tuple[str, Fact]:
     if (match := _LINE.fullmatch(line)) and match[1] not in OWN:
-        return match[1], Fact(match[2], int(match[3]))
+        return match[1], Fact(sys.intern(match[2]), int(match[3]))
     told = json.loads(line)
     return _path(told["path"]), _fact(told)
 

@@ -21,7 +21,7 @@ from scripts.conformance_facts import Approved
 from scripts.distribution import read_metadata
 from scripts.facts import time_text
 from scripts.history import Entry
-from scripts.list_files import records
+from scripts.list_files import Records
 from scripts.locate import Wanted
 from scripts.manifest import OWN, PACKAGES, Fact, Manifest, fact_of
 from scripts.offer import Offer
@@ -173,7 +173,7 @@ def _sign(site: Path, signing: Signing, live: Path | None) -> None:
 
 
 def _entry(name: str, made: Made, live: Path | None) -> Entry:
-    changes = history.changes(records(live) if live else [], records(made.site))
+    changes = history.changes(Records(live) if live else (), Records(made.site))
     return Entry(name, time_text(made.moment), changes)
 
 

@@ -115,6 +115,6 @@ def remedy(file: File, there: Files, settings: Config, is_better: Callable[[Vers
         return f"{max(versions)} would do and is too young for min_age_days; wait, or waive that in {FILE}"
     if versions := _everywhere(file, at_all):
         strict = {line for found in lines.values() for line in found if not _lets_in(line, max(versions))}
-        places = ", ".join(sorted(f"{line.where} ({line.requirement})" for line in strict))
+        places = ", ".join(sorted(f"{line.where} ({line.text})" for line in strict))
         return f"{places} keeps {max(versions)} out; change that, then run make upgrade PACKAGE={name}"
     return f"the upstream has no version that would do; remove what needs it, or answer for it in {FILE}"

@@ -10,6 +10,7 @@ from __future__ import annotations
 import operator
 import os
 import re
+import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
@@ -26,11 +27,17 @@ _PATH_LIKE = re.compile(r"^[./~\\]|^[A-Za-z]:\\|\.(whl|zip|tar\.\w+|tgz)$")
 
 
 class Line(NamedTuple):
-    """One requirement, where it stands, and the comment that its author gave it."""
+    """One requirement, where it stands, and the comment that its author gave it.
+
+    text is the requirement as `packaging` writes it, name the project's normalised name, and pin the version where it
+    is `==` one version, else None. Parsed, a hundred thousand of them would take a hundred megabytes.
+    """
 
     path: str
     number: int
-    requirement: Requirement
+    text: str
+    name: str
+    pin: str | None
     comment: str = ""
 
     @property
@@ -39,17 +46,22 @@ class Line(NamedTuple):
         return f"{self.path}:{self.number}" if self.number else f"{self.path}: packages"
 
     @property
-    def name(self) -> str:
-        """The project's normalised name."""
-        return canonicalize_name(self.requirement.name)
+    def requirement(self) -> Requirement:
+        """The requirement, parsed anew."""
+        return Requirement(self.text)
 
-    @property
-    def pin(self) -> str | None:
-        """The version, where the requirement is `==` one version; None where it leaves a choice."""
-        specifiers = list(self.requirement.specifier)
-        if len(specifiers) != 1 or specifiers[0].operator != "==" or specifiers[0].version.endswith(".*"):
-            return None
-        return specifiers[0].version
+
+def _pin(requirement: Requirement) -> str | None:
+    specifiers = list(requirement.specifier)
+    if len(specifiers) != 1 or specifiers[0].operator != "==" or specifiers[0].version.endswith(".*"):
+        return None
+    return sys.intern(specifiers[0].version)
+
+
+def line_of(path: str, number: int, requirement: Requirement, comment: str = "") -> Line:
+    """Return the line of a requirement."""
+    name = sys.intern(canonicalize_name(requirement.name))
+    return Line(path, number, str(requirement), name, _pin(requirement), comment)
 
 
 class RequirementFile(NamedTuple):
@@ -185,7 +197,7 @@ def _read_file(root: Path, path: str, problems: list[str]) -> RequirementFile:
         if isinstance(found, tuple):
             includes.append(found)
         else:
-            lines.append(Line(path, number, found, comment))
+            lines.append(line_of(path, number, found, comment))
     return RequirementFile(path, tuple(lines), tuple(includes))
 
 
@@ -209,7 +221,7 @@ def read_set(root: Path, path: str, problems: list[str]) -> RequirementSet:
 def pin_problems(requirements: Sequence[Line]) -> list[str]:
     """Name each requirement that leaves a choice, which `resolve_deps: false` does not allow."""
     return [
-        f"{line.where}: {line.requirement} names no single version; "
+        f"{line.where}: {line.text} names no single version; "
         f"write {line.name}==<version>, or set resolve_deps: true in packages.yaml"
         for line in requirements
         if line.pin is None

@@ -60,7 +60,7 @@ def _kept(file: RequirementFile, lines: list[Line], constraints: frozenset[str])
 def _on_their_lines(lines: Sequence[Line]) -> Iterator[str]:
     count = 0
     for line in lines:
-        yield "\n" * (line.number - count - 1) + f"{line.requirement}\n"
+        yield "\n" * (line.number - count - 1) + f"{line.text}\n"
         count = max(line.number, count + 1)
 
 

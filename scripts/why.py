@@ -104,4 +104,4 @@ def chains_of(project: str, sets: Iterable[RequirementSet], key: Key) -> list[Ch
 
 
 def _chain(one: RequirementSet, way: tuple[str, ...], line: Line) -> Chain:
-    return Chain(one.name, way, line.where, str(line.requirement), line.comment)
+    return Chain(one.name, way, line.where, line.text, line.comment)
