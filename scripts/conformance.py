@@ -6,9 +6,10 @@ read and parsed once. Whatever is in them is untrusted: a damaged page is a prob
 
 from __future__ import annotations
 
+import io
 import json
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from functools import cache, partial
+from collections.abc import Callable, Collection, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
@@ -118,41 +119,43 @@ def _examine_projects(
     return found
 
 
-def _records(data: bytes) -> Sequence[Record] | None:
-    """Read a list of files; None where it is none."""
-    try:
-        records = [json.loads(line) for line in data.decode("ascii").splitlines()]
-    except ValueError:
-        return None
-    return records if all(isinstance(record, dict) for record in records) else None
-
-
 def _lists(folder: Path, files: Mapping[str, str], held: Mapping[str, Held]) -> Iterator[Problem]:
     """Compare the lists for machines with what the pages list, and with the files."""
-    known = cache(_records)  # both are the same, mostly
+    known: dict[bytes, list[tuple[Rule, str]]] = {}  # both are the same, mostly
     for path in (FILE, "packages.json"):
-        if (data := _read(folder, path)) is None:
-            continue
-        if (records := known(data)) is None:
-            yield Problem(Rule.FACTS, path, "is no list of files, one JSON object a line")
-            continue
-        hashes = {str(one.get("filename")): str(one.get("hash")).removeprefix("sha256=") for one in records}
-        for name in sorted({name for name, _ in hashes.items() ^ files.items()}):
-            pair = hashes.get(name), files.get(name)
-            yield Problem(Rule.LOCKS, path, f"{name}: its sha256 is {pair[0]}, and on its project's page {pair[1]}")
-        for record in records:
-            yield from _record(path, record, held)
+        if (data := _read(folder, path)) is not None:
+            if data not in known:
+                known[data] = list(_list(data, files, held))
+            yield from (Problem(rule, path, text) for rule, text in known[data])
 
 
-def _record(path: str, record: Record, held: Mapping[str, Held]) -> Iterator[Problem]:
-    name = str(record.get("filename"))
+def _list(data: bytes, files: Mapping[str, str], held: Mapping[str, Held]) -> Iterator[tuple[Rule, str]]:
+    """Yield what is wrong with a list, each with the rule that it breaks."""
+    hashes: dict[str, str] = {}
+    wrong: list[str] = []
+    try:
+        for line in io.BytesIO(data):
+            record = json.loads(line.decode("ascii"))
+            name = str(record.get("filename"))
+            hashes[name] = str(record.get("hash")).removeprefix("sha256=")
+            wrong += _record(name, record, held)
+    except (ValueError, AttributeError):
+        yield Rule.FACTS, "is no list of files, one JSON object a line"
+        return
+    for name in sorted({name for name, _ in hashes.items() ^ files.items()}):
+        pair = hashes.get(name), files.get(name)
+        yield Rule.LOCKS, f"{name}: its sha256 is {pair[0]}, and on its project's page {pair[1]}"
+    yield from ((Rule.FACTS, text) for text in wrong)
+
+
+def _record(name: str, record: Record, held: Mapping[str, Held]) -> Iterator[str]:
     if name not in held or held[name].fault:
         return
     metadata = held[name].metadata
     facts = {"core_metadata": metadata and f"sha256={metadata}", "requires_python": held[name].requires_python}
     for key, fact in facts.items():
         if record.get(key) != fact:
-            yield Problem(Rule.FACTS, path, f"{name}: its {key} is {record.get(key)}, and of the file {fact}")
+            yield f"{name}: its {key} is {record.get(key)}, and of the file {fact}"
 
 
 def examine(
@@ -178,8 +181,8 @@ def examine(
     for path in ("index.html", "changes/index.html", "not-here.html", "simple/index.html"):
         problems += _follow(folder, path, expected, _in_packages(files.keys()))
     problems += _lists(folder, files, held)
-    if (bill := _read(folder, sbom.FILE)) is not None:
-        problems += conformance_sbom.problems(bill, files)
+    if is_file(folder / sbom.FILE):
+        problems += conformance_sbom.problems(folder, files)
     roots = [_read(folder, f"simple/index.{form}") for form in ("json", "html")]
     if roots[0] is not None and roots[1] is not None:
         problems += root_problems(roots[0], roots[1], pins)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 from scripts import sbom
@@ -56,10 +57,10 @@ class _Document:
         yield from self._values(',"dependencies":[')
 
 
-def problems(data: bytes, files: Mapping[str, str]) -> Iterator[Problem]:
-    """Compare a bill of materials with the files that the pages list, name -> sha256."""
+def problems(folder: Path, files: Mapping[str, str]) -> Iterator[Problem]:
+    """Compare a release's bill of materials with the files that its pages list, name -> sha256."""
     try:
-        document = _Document(data.decode("ascii"))
+        document = _Document((folder / sbom.FILE).read_bytes().decode("ascii"))
         document.skip(sbom.head())
         number = sbom.serial_number(sbom.whole(document.components(), document.dependencies()))
     except (ValueError, TypeError, LookupError, AttributeError, RecursionError):

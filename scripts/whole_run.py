@@ -10,7 +10,7 @@ import argparse
 import gc
 import json
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -32,11 +32,11 @@ from scripts.stage import stage
 from scripts.terminal import disk_errors
 
 
-def _before(root: Root, beside: Mapping[str, bytes]) -> Before | None:
+def _before(root: Root, beside: dict[str, bytes]) -> Before | None:
     """Return what the live release has that need not be written again; None where nobody can tell."""
     if root.live is None or PAGES not in beside:
         return None
-    return before_of(root.live, manifest.read(root.live).files, read_digests(beside[PAGES]))
+    return before_of(root.live, manifest.read(root.live).files, read_digests(beside.pop(PAGES)))
 
 
 def _publish(
@@ -45,12 +45,11 @@ def _publish(
     args: argparse.Namespace,
     settings: Config,
     report: Report,
-    beside: Mapping[str, bytes],
+    beside: dict[str, bytes],
 ) -> tuple[Published, dict[str, bytes]]:
     """Do the work; returns with what was published what the next run can use."""
-    gathered = gather(
-        root, wanted, settings, upstream=args.upstream, timeout=args.fetch_timeout, learned=read(beside.get(FILES, b""))
-    )
+    learned = read(beside.pop(FILES, b""))  # as text it takes as much again
+    gathered = gather(root, wanted, settings, upstream=args.upstream, timeout=args.fetch_timeout, learned=learned)
     offer = judge.policy_findings(report, gathered.offer, settings, root, args.upstream)
     with tempfile.TemporaryDirectory(dir=root.scratch) as folder:
         site = Path(folder) / "site"
