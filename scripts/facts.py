@@ -165,18 +165,18 @@ class Memory:
         self._releases = only or root.all_releases[::-1]  # the newest word counts
         self._waiting = set() if only else {path.name for path in root.incoming.glob("*.json")}
         self._page = lru_cache(_PAGES)(self._read_page)
-        self._heads: dict[tuple[Path, str], Json] = {}
+        self._statuses: dict[tuple[Path, str], object] = {}
 
     def _read_page(self, release: Path, project: str) -> dict[str, Json]:
         page = read_page(release, project)
-        self._heads[release, project] = page[""]
+        self._statuses[release, project] = page[""].get("project-status")
         return page
 
-    def _head(self, release: Path, project: str) -> Json:
-        """Return a page without its files."""
-        if (release, project) not in self._heads:
+    def _status(self, release: Path, project: str) -> object:
+        """Return what a page says of its project."""
+        if (release, project) not in self._statuses:
             self._page(release, project)
-        return self._heads[release, project]
+        return self._statuses[release, project]
 
     def _released(self, project: str, sha256: str) -> tuple[Path, Json] | None:
         pages = ((release, self._page(release, project)) for release in self._releases)
@@ -197,7 +197,7 @@ class Memory:
             _past_time(told.get("upload-time")) or _past_time(old.get("upload-time")),
             _checked_yank(told.get("yanked", old.get("yanked"))),
             self._provenance(one.filename, told, old, release),
-            str(old["_approved"]) if is_time(old.get("_approved")) else now,
+            sys.intern(str(old["_approved"])) if is_time(old.get("_approved")) else now,
         )
 
     def _provenance(self, filename: str, told: Json, old: Json, release: Path | None) -> bytes | None:
@@ -233,5 +233,5 @@ class Memory:
     def status(self, project: str, files: Iterable[Distribution]) -> Status:
         """Return a project's status, as the upstream's page told it the last time that something was fetched."""
         told = (self._incoming(one.filename, one.sha256).get("project-status") for one in files)
-        pages = (self._head(release, project).get("project-status") for release in self._releases)
+        pages = (self._status(release, project) for release in self._releases)
         return next((checked_status(value) for value in chain(told, pages) if value), Status())

@@ -45,7 +45,7 @@ def _found(folder: Path | str, above: str = "") -> Iterator[tuple[str, bool]]:
         for entry in entries:
             if is_folder := entry.is_dir(follow_symlinks=False):
                 yield from _found(entry.path, f"{above}{entry.name}/")
-            if is_folder or not is_silly(Path(entry.path)):
+            if is_folder or not (entry.name.startswith(".") and is_silly(Path(entry.path))):
                 yield f"{above}{entry.name}", is_folder
 
 
