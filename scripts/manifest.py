@@ -11,6 +11,7 @@ Needs nothing but Python, as all that reads it on the other side of an air gap.
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import re
 import sys
@@ -159,7 +160,7 @@ def _head(told: dict[str, Any], files: Mapping[str, Fact]) -> Manifest:
 
 
 def _file(line: str) -> tuple[str, Fact]:
-    if (match := _LINE.fullmatch(line)) and match[1] not in OWN:
+    if (match := _LINE.fullmatch(line.rstrip("\n"))) and match[1] not in OWN:
         return match[1], Fact(sys.intern(match[2]), int(match[3]))
     told = json.loads(line)
     return _path(told["path"]), _fact(told)
@@ -179,10 +180,13 @@ def folders(paths: Iterable[str]) -> set[str]:
 def parse(data: bytes) -> Manifest:
     """Read a manifest; raises ValueError where it is none."""
     try:
-        head, *lines = data.decode("ascii").splitlines()
-        files = dict(map(_file, lines))
-        if len(files) != len(lines):
-            raise ValueError("it names a path twice")
+        lines = io.BytesIO(data)
+        head, files = lines.readline(), {}
+        for line in lines:
+            path, fact = _file(line.decode("ascii"))
+            if path in files:
+                raise ValueError(f"it names {path} twice")
+            files[path] = fact
         if both := files.keys() & folders(files):
             raise ValueError(f"{min(both)} is a file, and a folder")
         made = _head(json.loads(head), files)

@@ -100,7 +100,8 @@ def retire(root: Root, manifest: Manifest) -> int:
     Sidecars are not counted. What a kept release has keeps its name, to be restored by; no stray takes that name.
     """
     listed = manifest.pool
-    strays = [path for path in sorted(root.packages.iterdir()) if path.name not in listed and not is_silly(path)]
+    others = sorted(entry.name for entry in os.scandir(root.packages) if entry.name not in listed)
+    strays = [path for path in map(root.packages.joinpath, others) if not is_silly(path)]
     needed = kept(root, names_of(strays)) if strays else {}
     for path in strays:
         place = root.retired / path.name

@@ -141,26 +141,14 @@ def _pieces(document: Mapping[str, object]) -> Iterator[str]:
     yield "}"
 
 
-def _digest() -> hashlib._Hash:
+def begin_digest() -> hashlib._Hash:
     """Begin a UUID of version 5 (RFC 9562), which is a SHA-1 by definition."""
     return hashlib.sha1(NAMESPACE_OID.bytes, usedforsecurity=False)
 
 
-def _number(digest: hashlib._Hash) -> str:
+def number_of(digest: hashlib._Hash) -> str:
+    """Return the serial number of a document, given the digest of its text with an empty one in its place."""
     return f"urn:uuid:{UUID(bytes=digest.digest()[:16], version=5)}"
-
-
-def serial_number(document: Mapping[str, object]) -> str:
-    """Return the serial number of a document with this content, whatever number it has now."""
-    digest = _digest()
-    for text in _pieces({**document, "serialNumber": ""}):
-        digest.update(text.encode())
-    return _number(digest)
-
-
-def whole(components: Iterator[Json], dependencies: Iterator[Json]) -> Json:
-    """Return a document that is still without its number."""
-    return _HEAD | {"components": components, "dependencies": dependencies} | _TAIL
 
 
 def head() -> str:
@@ -176,11 +164,12 @@ def tail(number: str) -> str:
 def write(offer: Offer, site: Path) -> None:
     """Write the bill of materials of what is offered."""
     refs = {file.distribution.filename: _purl(file) for file in offer.files}
-    digest = _digest()
+    digest = begin_digest()
     with (site / FILE).open("wb") as file:
-        for text in _pieces(whole(_components(offer.files, refs), _dependencies(graph_of(offer, refs)))):
+        lists = {"components": _components(offer.files, refs), "dependencies": _dependencies(graph_of(offer, refs))}
+        for text in _pieces(_HEAD | lists | _TAIL):
             data = text.encode()
             digest.update(data)
             file.write(data)
         file.seek(-len(tail("")), os.SEEK_END)  # the number is known only now
-        file.write(tail(_number(digest)).encode())
+        file.write(tail(number_of(digest)).encode())

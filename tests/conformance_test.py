@@ -12,13 +12,14 @@ from typing import Any, NamedTuple
 
 import pytest
 from approved import approve
+from bills import serial_number
 from conftest import Checkout
 from distributions import Distribution, wheel
 from index_test import tree
 from published import ALPHA, BETA, GAMMA, PROVENANCE, YANKED, Published, edit, rewrite
 from upstream import Upstream
 
-from scripts import sbom, verify
+from scripts import verify
 from scripts.build import build, seal, validator
 from scripts.facts import time_text
 from scripts.fetch import fetch
@@ -108,7 +109,7 @@ def whole(path: str, text: str) -> Callable[[Path], object]:
 
 def without_last_component(told: Any) -> None:
     told["components"].pop()
-    told["serialNumber"] = sbom.serial_number(told)
+    told["serialNumber"] = serial_number(told)
 
 
 A_JSON, A_HTML, A_PEOPLE = "simple/alpha/index.json", "simple/alpha/index.html", "project/alpha/index.html"

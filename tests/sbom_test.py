@@ -10,6 +10,7 @@ from uuid import UUID
 
 import pytest
 from approved import approve
+from bills import serial_number
 from conftest import Checkout
 from cyclonedx.model import ExternalReference, ExternalReferenceType, HashAlgorithm, HashType, XsUri
 from cyclonedx.model.bom import Bom
@@ -23,7 +24,7 @@ from offers import file, offer
 from packageurl import PackageURL
 from upstream import Upstream
 
-from scripts import sbom
+from scripts import conformance_sbom, sbom
 from scripts.distribution import About
 from scripts.facts import Facts
 from scripts.licenses import License
@@ -45,7 +46,7 @@ def checked(offered: Offer) -> dict[str, Any]:
     assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(text) is None
     document: dict[str, Any] = json.loads(text)
     assert text == json.dumps(document, separators=(",", ":"), sort_keys=True)
-    assert document["serialNumber"] == sbom.serial_number(document)
+    assert document["serialNumber"] == serial_number(document)
     return document
 
 
@@ -268,3 +269,21 @@ def test_a_component_is_what_cyclonedx_s_own_library_writes_of_it() -> None:
 
 def test_an_index_of_nothing_has_a_valid_one() -> None:
     assert checked(offer())["components"] == []
+
+
+@pytest.mark.parametrize("size", [1, 7, 64, 10**6])
+def test_a_document_is_read_piece_by_piece(size: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(conformance_sbom, "_PIECE", size)
+    files = [served(f"app-{number}.0-py3-none-any.whl", "lib>=1") for number in (1, 2)]
+    files.append(served("lib-1.0-py3-none-any.whl"))
+    listed = {one.distribution.filename: one.distribution.sha256 for one in files}
+    sbom.write(offer(*files), tmp_path)
+    assert list(conformance_sbom.problems(tmp_path, listed)) == []
+    path = tmp_path / sbom.FILE
+    whole = path.read_text()
+    path.write_text(whole.replace("lib@1.0", "lib@1.1"))
+    wrong = [one.fact for one in conformance_sbom.problems(tmp_path, listed)]
+    assert wrong == ["its serialNumber is not that of its content"]
+    for text in (whole[:-1], whole[: len(whole) // 2], f"{whole}\n", f" {whole}"):
+        path.write_text(text)
+        assert [one.path for one in conformance_sbom.problems(tmp_path, listed)] == [sbom.FILE]
