@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -16,7 +17,7 @@ from packaging.utils import NormalizedName, canonicalize_name
 from packaging.version import Version
 
 from scripts.distribution import parse_filename
-from scripts.list_files import Record, Records
+from scripts.list_files import Lines, Record, record_of
 from scripts.locks import parse_version
 from scripts.release import CHANGES
 from scripts.root import is_file
@@ -48,28 +49,37 @@ class Entry(NamedTuple):
     changes: tuple[Change, ...]
 
 
-_Files = dict[NormalizedName, dict[bytes, Version]]
+_Files = dict[NormalizedName, dict[str, Version]]
+_WHEEL = re.compile(rb'"filename": "([A-Za-z0-9._]+)-[^"]+\.whl"')
 
 
-def _file(record: Record) -> bytes:
-    """Return a short name of a file: of two lists of 100,000 files nothing else is held."""
-    return hashlib.sha256(f"{record.get('hash')} {record.get('filename')}".encode()).digest()[:16]
+def _digest(line: bytes) -> bytes:
+    """Return what stands for a line: of two lists of 100,000 nothing else is held."""
+    return hashlib.sha256(line).digest()[:16]
 
 
-def _beginning(record: Record) -> str:
-    """Return what the files of a project have in common, and few others have: what stands before the first dash."""
-    return canonicalize_name(str(record.get("filename")).partition("-")[0])
+def _parsed(record: Record) -> tuple[NormalizedName, Version] | None:
+    """Return of which project and version a file is; a damaged record names nothing."""
+    try:
+        return parse_filename(str(record.get("filename")))
+    except ValueError:
+        return None
 
 
-def _by_project(records: Iterable[Record]) -> _Files:
-    """Map project -> file -> its version; a damaged record names nothing."""
+def _project(line: bytes) -> str | None:
+    """Return the project that a line is of; most are of wheels, whose names begin with it."""
+    if wheel := _WHEEL.search(line):
+        return canonicalize_name(wheel[1].decode())
+    return (_parsed(record_of(line)) or (None,))[0]
+
+
+def _by_project(lines: Iterable[bytes]) -> _Files:
+    """Map project -> hash and name of each file -> its version."""
     found: _Files = {}
-    for record in records:
-        try:
-            name, version = parse_filename(str(record.get("filename")))
-        except ValueError:
-            continue
-        found.setdefault(name, {})[_file(record)] = parse_version(str(version))
+    for record in map(record_of, lines):
+        if parsed := _parsed(record):
+            version = parse_version(str(parsed[1]))
+            found.setdefault(parsed[0], {})[f"{record.get('hash')} {record.get('filename')}"] = version
     return found
 
 
@@ -81,7 +91,7 @@ def _kind(before: Sequence[Version], after: Sequence[Version]) -> str:
     return "upgraded" if before[-1] < after[-1] else "downgraded"
 
 
-def _change(project: str, old: Mapping[bytes, Version], new: Mapping[bytes, Version]) -> Change:
+def _change(project: str, old: Mapping[str, Version], new: Mapping[str, Version]) -> Change:
     before, after = sorted(set(old.values())), sorted(set(new.values()))
     return Change(
         project,
@@ -93,11 +103,11 @@ def _change(project: str, old: Mapping[bytes, Version], new: Mapping[bytes, Vers
     )
 
 
-def changes(before: Collection[Record] | Records, after: Collection[Record] | Records) -> tuple[Change, ...]:
-    """Compare two releases by the records of their `files.jsonl`, each of which is gone through twice."""
-    sides = (before, {_file(one) for one in after}), (after, {_file(one) for one in before})
-    changed = {_beginning(one) for side, others in sides for one in side if _file(one) not in others}
-    old, new = (_by_project(one for one in side if _beginning(one) in changed) for side, _ in sides)
+def changes(before: Collection[bytes] | Lines, after: Collection[bytes] | Lines) -> tuple[Change, ...]:
+    """Compare two releases by the lines of their `files.jsonl`, each of which is gone through more than once."""
+    sides = (before, {_digest(line) for line in after}), (after, {_digest(line) for line in before})
+    changed = {_project(line) for side, others in sides for line in side if _digest(line) not in others}
+    old, new = (_by_project(line for line in side if _project(line) in changed) for side, _ in sides)
     names = sorted(name for name in old.keys() | new.keys() if old.get(name) != new.get(name))
     return tuple(_change(name, old.get(name, {}), new.get(name, {})) for name in names)
 

@@ -162,8 +162,9 @@ def _remember_pool(root: Root) -> bool:
     record, live = read(root.path), root.live
     if record is None or live is None or record.day != today():
         return False
+    packages = root.packages
     for name, fact in manifest.read(live).pool.items():
-        remember(os.lstat(f"{root.packages}/{name}"), fact.sha256)
+        remember(os.lstat(f"{packages}/{name}"), fact.sha256)
     return record.pool == _pool_digest(root, live)  # after that: what changes from here on is noticed
 
 

@@ -8,6 +8,7 @@ sorted by file name and are ASCII, since dumb-pypi splits its input at every cha
 from __future__ import annotations
 
 import json
+import re
 import sys
 import time
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -31,6 +32,7 @@ FILE = "files.jsonl"
 
 Record = dict[str, object]
 _FILES_AT_ONCE = 250
+_SHA256 = re.compile(rb'"hash": "sha256=([0-9a-f]{64})"')  # within a JSON string, quotes are escaped
 NOTHING: Mapping[str, Distribution] = MappingProxyType({})
 
 
@@ -42,18 +44,24 @@ class File(NamedTuple):
     serves: tuple[Key, ...] = ()
 
 
-class Records:
-    """A release's list, read anew each time that it is gone through; a line that is damaged names nothing."""
+class Lines:
+    """The lines of a release's list, read anew each time that they are gone through; none where it cannot be read."""
 
     def __init__(self, release: Path) -> None:
         self._path = release / FILE
 
-    def __iter__(self) -> Iterator[Record]:
+    def __iter__(self) -> Iterator[bytes]:
         with suppress(OSError), self._path.open("rb") as lines:
-            for line in lines:
-                with suppress(ValueError):
-                    if isinstance(record := json.loads(line), dict):
-                        yield record
+            yield from lines
+
+
+def record_of(line: bytes) -> Record:
+    """Read a line of a list; one that is damaged says nothing."""
+    try:
+        record = json.loads(line)
+    except ValueError:
+        return {}
+    return record if isinstance(record, dict) else {}
 
 
 class Known(NamedTuple):
@@ -72,10 +80,12 @@ def published(root: Root) -> Mapping[str, Known]:
 @lru_cache(1)  # a run asks more than once
 def _published(lists: tuple[tuple[Path, int], ...]) -> Mapping[str, Known]:
     found: dict[str, Known] = {}
-    for record in (record for path, _ in reversed(lists) for record in Records(path.parent)):
-        sha256 = sys.intern(str(record.get("hash")).removeprefix("sha256="))
-        if sha256 not in found:
-            found[sha256] = Known(sys.intern(str(record.get("filename"))), record.get("upload_timestamp"))
+    for line in (line for path, _ in reversed(lists) for line in Lines(path.parent)):
+        # In most lists stands what stands in the newest.
+        told = _SHA256.search(line)
+        if told and told[1].decode() not in found:
+            record = record_of(line)
+            found[sys.intern(told[1].decode())] = Known(str(record.get("filename")), record.get("upload_timestamp"))
     return found
 
 

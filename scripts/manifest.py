@@ -13,6 +13,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import os
 import re
 import sys
 from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -95,11 +96,12 @@ class Manifest(NamedTuple):
         return "".join((f"{json.dumps(head, sort_keys=True)}\n", *lines))
 
 
-def fact_of(source: Path | bytes) -> Fact:
+def fact_of(source: Path | str | bytes) -> Fact:
     """Return what a file is, or what one of such bytes would be."""
     if isinstance(source, bytes):
         return Fact(hashlib.sha256(source).hexdigest(), len(source))
-    return Fact(sha256_of(source), source.stat().st_size)
+    stat = os.stat(source)  # noqa: PTH116 (a Path takes longer to make than this)
+    return Fact(sha256_of(source, stat), stat.st_size)
 
 
 def is_right(path: Path | str, fact: Fact) -> bool:

@@ -26,19 +26,18 @@ def fill(root: Root, made: Manifest, sources: Sources, gave_way: list[tuple[Path
 
     What had to make way is added to gave_way: where it stood, and where it is now.
     """
-    facts = made.pool
+    facts, packages = made.pool, root.packages
     # Sidecars come first: they are read from wheels that are still where they were.
     names = sorted(sources, key=lambda name: (not callable(sources[name]), name))
-    added = [name for name in names if _add(root, name, sources[name], facts[name], gave_way)]
+    added = [name for name in names if _add(root, packages / name, sources[name], facts[name], gave_way)]
     # A file that was fetched is on the disk since then.
-    sync_all(root.packages / name for name in added if callable(sources[name]))
+    sync_all(packages / name for name in added if callable(sources[name]))
     return sum(not name.endswith(".metadata") for name in added)
 
 
 def _add(
-    root: Root, name: str, source: Path | Callable[[], bytes], fact: Fact, gave_way: list[tuple[Path, Path]]
+    root: Root, place: Path, source: Path | Callable[[], bytes], fact: Fact, gave_way: list[tuple[Path, Path]]
 ) -> bool:
-    place = root.packages / name
     if source == place or (callable(source) and is_right(place, fact)):
         return False
     if moved := make_way(root, place):
@@ -140,9 +139,10 @@ def find(root: Root, name: str, fact: Fact) -> Path | None:
 
 def check(root: Root, manifest: Manifest) -> None:
     """Read back every file that the new pages promise, and its sidecar."""
-    wrong = [name for name, fact in manifest.pool.items() if not is_right(f"{root.packages}/{name}", fact)]
+    packages = root.packages
+    wrong = [name for name, fact in manifest.pool.items() if not is_right(f"{packages}/{name}", fact)]
     if wrong:
-        raise SystemExit(f"{root.packages}: {', '.join(wrong)}: reads back other than approved; run make index again")
+        raise SystemExit(f"{packages}: {', '.join(wrong)}: reads back other than approved; run make index again")
 
 
 def _stem(path: Path) -> str:

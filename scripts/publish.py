@@ -21,7 +21,7 @@ from scripts.conformance_facts import Approved
 from scripts.distribution import read_metadata
 from scripts.facts import time_text
 from scripts.history import Entry
-from scripts.list_files import Records
+from scripts.list_files import Lines
 from scripts.locate import Wanted
 from scripts.manifest import OWN, PACKAGES, Fact, Manifest, fact_of
 from scripts.offer import Offer
@@ -124,7 +124,7 @@ def _manifest(made: Made, release: str, generation: int) -> Manifest:
 
 
 def _files(made: Made) -> dict[str, Fact]:
-    files = {path: fact_of(made.site / path) for path in pages(made.site)}
+    files = _facts(made.site)
     for file in made.offer.files:
         one = file.distribution
         files[f"{PACKAGES}{one.filename}"] = Fact(one.sha256, one.size)
@@ -173,7 +173,7 @@ def _sign(site: Path, signing: Signing, live: Path | None) -> None:
 
 
 def _entry(name: str, made: Made, live: Path | None) -> Entry:
-    changes = history.changes(Records(live) if live else (), Records(made.site))
+    changes = history.changes(Lines(live) if live else (), Lines(made.site))
     return Entry(name, time_text(made.moment), changes)
 
 
@@ -213,8 +213,12 @@ def pages(folder: Path) -> set[str]:
     return paths(folder) - OWN
 
 
+def _facts(site: Path) -> dict[str, Fact]:
+    return {path: fact_of(f"{site}/{path}") for path in pages(site)}
+
+
 def _content_digest(site: Path) -> str:
     digest = hashlib.sha256()
-    for name in sorted(pages(site)):
-        digest.update(f"{name}\0{fact_of(site / name).sha256}\n".encode())
+    for name, fact in sorted(_facts(site).items()):
+        digest.update(f"{name}\0{fact.sha256}\n".encode())
     return digest.hexdigest()[:12]

@@ -14,11 +14,11 @@ from scripts import history
 from scripts.history import Change
 
 
-def listed(*filenames: str) -> list[dict[str, object]]:
-    return [{"filename": name, "hash": f"sha256={name}"} for name in filenames]
+def listed(*filenames: str) -> list[bytes]:
+    return [json.dumps({"filename": name, "hash": f"sha256={name}"}).encode() for name in filenames]
 
 
-def wheels(*releases: str) -> list[dict[str, object]]:
+def wheels(*releases: str) -> list[bytes]:
     return listed(*(f"{release}-py3-none-any.whl" for release in releases))
 
 
@@ -49,7 +49,7 @@ def test_a_change_is_named_by_its_newest_version(before: list[str], after: list[
 
 def test_a_file_whose_bytes_changed_is_a_change() -> None:
     old, new = wheels("a-1.0"), wheels("a-1.0")
-    new[0]["hash"] = "sha256=other"
+    new[0] = new[0].replace(b"sha256=a", b"sha256=b")
     assert history.changes(old, new) == (Change("a", "changed", ("1.0",), ("1.0",), 1, 1),)
 
 
@@ -58,8 +58,15 @@ def test_more_files_for_a_version_are_a_change() -> None:
     assert history.changes(listed(one), listed(one, other)) == (Change("a", "changed", ("1.0",), ("1.0",), 1, 0),)
 
 
+def test_files_that_stay_count_however_their_project_is_written() -> None:
+    before = listed("my-app-1.0.tar.gz", "My_App-1.0-py3-none-any.whl", "my-2.0.tar.gz")
+    after = listed("my-app-1.0.tar.gz", "my_app-2.0-py3-none-any.whl", "my-2.0.tar.gz")
+    assert history.changes(before, after) == (Change("my-app", "upgraded", ("1.0",), ("1.0", "2.0"), 1, 1),)
+
+
 def test_a_record_that_names_no_file_counts_for_nothing() -> None:
-    assert history.changes([{"filename": 3}, {}], wheels("a-1.0")) == (Change("a", "added", (), ("1.0",), 1, 0),)
+    damaged = [b'{"filename": 3}', b"{}", b"[]", b"{"]
+    assert history.changes(damaged, wheels("a-1.0")) == (Change("a", "added", (), ("1.0",), 1, 0),)
 
 
 def told(checkout: Checkout) -> list[tuple[str, list[tuple[str, str]]]]:
