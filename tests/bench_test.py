@@ -14,7 +14,7 @@ from bench import document, load, plot, serve_group, synthetic
 from bench.__main__ import GROUPS, main
 from bench.load import Load
 from bench.measure import FailedError, Medians, run, side_by_side
-from bench.shares import INDEX, shares
+from bench.shares import INDEX, memory, shares
 from bench.table import Row, line, row
 from conftest import Checkout
 
@@ -129,7 +129,7 @@ def test_the_document_is_a_table_for_each_group() -> None:
         ],
         "serve": [Row("the three above", "nginx", failure="a | b")],
     }
-    profiles = {"index": {"first build of 10 files": [("read", 0.751), ("write", 0.2449), ("look", 0.0041)]}}
+    profiles = {"index": {"time goes, first build of 10 files": [("read", 0.751), ("write", 0.2449), ("look", 0.0041)]}}
     expected = """\
 # Benchmarks
 
@@ -164,15 +164,29 @@ Where the time goes, first build of 10 files:
     assert document.TITLES.keys() == GROUPS.keys()
 
 
-def test_shares_are_of_steps_that_there_are(checkout: Checkout) -> None:
+def held(checkout: Checkout, files: int) -> tuple[str, ...]:
+    """Approve so many files, which are on disk; returns the arguments of `scripts.index`."""
     wheels = checkout.path / "wheels"
-    synthetic.approve(checkout.path, synthetic.save(synthetic.versions(1, 2), wheels))
+    synthetic.approve(checkout.path, synthetic.save(synthetic.versions(1, files), wheels))
     synthetic.hold(checkout.root, sorted(wheels.iterdir()))
-    options = (f"--root={checkout.root}", f"--upstream={checkout.upstream.url}", f"--caddy={shutil.which('true')}")
-    env = os.environ | {"PYTHONPATH": str(CODE)}
+    return f"--root={checkout.root}", f"--upstream={checkout.upstream.url}", f"--caddy={shutil.which('true')}"
+
+
+def test_shares_are_of_steps_that_there_are(checkout: Checkout) -> None:
+    options, env = held(checkout, 2), os.environ | {"PYTHONPATH": str(CODE)}
     found = dict(shares(INDEX, "scripts.index", *options, cwd=checkout.path, env=env))
     assert found.keys() == {*INDEX, "all else, such as Python's start"}
     assert all(found.values())
+    assert sum(found.values()) == pytest.approx(1)
+
+
+def test_memory_is_told_of_the_same_steps(checkout: Checkout) -> None:
+    options, env = held(checkout, 200), os.environ | {"PYTHONPATH": f"{CODE}:{CODE / 'tests'}"}
+    peak, told = memory("scripts.index", *options, cwd=checkout.path, env=env)
+    found = dict(told)
+    assert peak > 20 * 10**6
+    assert found.keys() <= {*INDEX, "all else: Python, its modules, and what goes again"}
+    assert found["read and check files"] > 0
     assert sum(found.values()) == pytest.approx(1)
 
 

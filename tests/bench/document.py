@@ -52,7 +52,7 @@ def text(rows: Mapping[str, Sequence[Row]], profiles: Profiles, made_with: str, 
         parts.append(f"\n## {TITLES[group]}\n\n{markdown(found)}")
         if group == "index" and has_plot:
             parts.append("\n![Seconds over the number of files](benchmarks.svg)\n")
-        parts += (f"\nWhere the time goes, {what}:\n\n{shares(told)}" for what, told in profiles.get(group, {}).items())
+        parts += (f"\nWhere the {what}:\n\n{shares(told)}" for what, told in profiles.get(group, {}).items())
     return "".join(parts)
 
 

@@ -72,7 +72,7 @@ def rows(place: Place) -> Iterator[Row]:
 
     env = environment(PYTHONPATH=os.pathsep.join((str(one), str(CODE / "tests"))), **fresh_caches(place))
     told = shares(FETCH, "bench.fetch_step", str(place.empty("fetched")), cwd=one, env=env)
-    place.profiles["fetch"] = {"the fetch by itself": told}
+    place.profiles["fetch"] = {"time goes, the fetch by itself": told}
     work = f"make index, the {len(single)} wheels of {REQUIREMENT}'s lock, empty root"
     yield row(work, "one pip download --require-hashes", "≤ 0.5 ×", lambda: beside(lock))
     yield row(work, "one pip for each requirement", "≤ 0.04 ×", lambda: beside(*single, runs=1))

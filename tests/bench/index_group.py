@@ -13,7 +13,7 @@ from pathlib import Path
 from bench import synthetic
 from bench.measure import Medians, run, side_by_side
 from bench.place import Curves, Place
-from bench.shares import Shares
+from bench.shares import INDEX, Shares, memory, shares
 from bench.table import Row, row
 from scripts.root import Root
 
@@ -79,13 +79,18 @@ class Pair:
         synthetic.package_list(self._approvals, self._list)
         return self._dumb_pypi(self._list, f"--previous-package-list-json={before}")
 
-    def shares(self) -> dict[str, Shares]:
-        """Say where the time goes of a first build and of a change."""
+    def profiles(self) -> Iterator[tuple[str, Shares]]:
+        """Say where time and memory go, of a first build and of a change."""
+        works = f"first build of {self.files:,}", f"10 files changed of {self.files:,}"
         self._hold_all()
-        self.change()
-        first = self._place.index_shares(self._checkout, self._root)
-        self.change()
-        return {"first build": first, "10 files changed": self._place.index_shares(self._checkout, self._root)}
+        for work in works:
+            self.change()
+            yield f"time goes, {work}", self._place.profile(partial(shares, INDEX), self._checkout, self._root)
+        self._hold_all()
+        for work in works:
+            self.change()
+            peak, found = self._place.profile(memory, self._checkout, self._root)
+            yield f"memory goes, {work}: {peak / 1e6:.0f} MB at its peak", found
 
     def changed(self) -> float:
         """Change a project, and publish."""
@@ -107,7 +112,7 @@ def _rows_of(pair: Pair, place: Place, is_largest: bool) -> Iterator[Row]:
         for who, value in zip(("ours", "theirs"), one.medians or (), strict=False):
             place.curves.setdefault(f"{kind} {who}", {})[pair.files] = value or 0.0
     if pair.files <= _PROFILED:
-        place.profiles["index"] = {f"{what} of {pair.files:,}": shares for what, shares in pair.shares().items()}
+        place.profiles["index"] = dict(pair.profiles())
     peak = max(pair.peak_mb, default=0.0)
     target = "≤ 400 MB" if is_largest else ""
     yield row("peak memory of that first build", "", target, lambda: Medians(peak, None, len(pair.peak_mb)), "MB")

@@ -5,16 +5,17 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
-from project import ALONE, copy_of_project, environment
+from project import ALONE, CODE, copy_of_project, environment
 
 from bench import measure
 from bench.measure import Run
-from bench.shares import INDEX, Shares, shares
+from bench.shares import Shares
 
+Profile = TypeVar("Profile")
 Curves = dict[str, dict[int, float]]
 # Nobody answers there, so whoever asks an upstream fails.
 NO_UPSTREAM = "http://127.0.0.1:9/simple/"
@@ -53,11 +54,11 @@ class Place(NamedTuple):
             variables += (f"UPSTREAM={NO_UPSTREAM}",)
         return measure.run("make", "--silent", verb, *variables, cwd=checkout, env=environment(**own))
 
-    def index_shares(self, checkout: Path, root: Path) -> Shares:
-        """Run what `make index` runs, with only loopback in reach; returns the share of each step."""
+    def profile(self, measured: Callable[..., Profile], checkout: Path, root: Path) -> Profile:
+        """Run what `make index` runs, with only loopback in reach, as it is measured."""
         options = (f"--root={root}", f"--upstream={NO_UPSTREAM}", f"--caddy={self.caddy}")
-        env = environment(**(ALONE | {"PIP_CONFIG_FILE": os.devnull}))
-        return shares(INDEX, "scripts.index", *options, cwd=checkout, env=env)
+        env = environment(**(ALONE | {"PIP_CONFIG_FILE": os.devnull, "PYTHONPATH": str(CODE / "tests")}))
+        return measured("scripts.index", *options, cwd=checkout, env=env)
 
 
 def fresh_caches(place: Place) -> dict[str, str]:

@@ -1,7 +1,8 @@
-"""A command of ours -> which share of its time each step takes, by Python's own profiler; it makes all a bit slower."""
+"""A command of ours -> which share of its time, or of its memory, each step takes; measuring makes all a bit slower."""
 
 from __future__ import annotations
 
+import json
 import pstats
 import sys
 from collections.abc import Mapping, Sequence
@@ -12,7 +13,7 @@ from bench import measure
 Shares = Sequence[tuple[str, float]]
 # Step -> the functions, by module, that do it; none of them calls another one.
 INDEX = {
-    "read requirements, settings and locks": ("whole_run.read_approved", "last_run.inputs_digest"),
+    "read requirements, settings and locks": ("gather.read_approved", "last_run.inputs_digest"),
     "see whether the pool is as it was": ("last_run.take",),
     "find and hash the files that are held": ("fetch.held",),
     "read and check files": ("list_files.list_files", "learned.read"),
@@ -54,6 +55,17 @@ def shares(
     times = _step_times(stats, steps)
     times["all else, such as Python's start"] = whole - sum(times.values())
     return sorted(((step, seconds / whole) for step, seconds in times.items()), key=lambda one: -one[1])
+
+
+def memory(module: str, *arguments: str, cwd: Path, env: Mapping[str, str]) -> tuple[int, Shares]:
+    """Run a module that does what INDEX has in a folder; returns its peak in bytes, and each step's share of that."""
+    place = cwd / "memory"
+    measure.run(sys.executable, "-m", "bench.memory", place, module, *arguments, cwd=cwd, env=env)
+    grown: dict[str, int] = json.loads(place.read_text())
+    place.unlink()
+    peak = grown.pop("")
+    grown["all else: Python, its modules, and what goes again"] = peak - sum(grown.values())
+    return peak, sorted(((step, size / peak) for step, size in grown.items()), key=lambda one: -one[1])
 
 
 def markdown(found: Shares) -> str:
