@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from scripts.digest import remember
+from scripts.files import remove
 from scripts.manifest import Fact, is_right
 from scripts.project import Project
-from scripts.root import remove
 
 _FOLDERS = ("simple", "project")
 

@@ -16,9 +16,10 @@ from pathlib import Path
 from typing import IO
 
 from scripts import container, manifest
+from scripts.files import is_file, remove
 from scripts.manifest import BIN, PACKAGES, Manifest, is_right
 from scripts.release import moment_of, read_right
-from scripts.root import Root, is_file, opened_to_read, remove
+from scripts.root import Root, opened_to_read
 from scripts.signature import is_of
 from scripts.terminal import disk_errors, run
 

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from scripts import forge
-from scripts.root import is_file
+from scripts.files import is_file
 from scripts.terminal import run
 from scripts.texts import printable
 

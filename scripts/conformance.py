@@ -21,11 +21,11 @@ from scripts.conformance_simple import Forms, disagreements, parse_html, read_fo
 from scripts.conformance_tree import pages, pages_of_projects, release_problems, tree_problems
 from scripts.cores import in_pieces, on_all_cores
 from scripts.distribution import Distribution
+from scripts.files import is_file
 from scripts.held import PACKAGES, Held, faults, hold_all, with_sidecars
 from scripts.list_files import FILE, Record
 from scripts.locks import Pin
 from scripts.problem import Problem, Rule
-from scripts.root import is_file
 
 Show = Callable[[str], None]
 Pins = Mapping[str, Pin]  # by sha256

@@ -14,12 +14,13 @@ from scripts.build import build
 from scripts.config import Config
 from scripts.facts import Memory
 from scripts.fetch import held
+from scripts.files import is_file
 from scripts.gather import offer_of
 from scripts.list_files import list_files
 from scripts.locate import Wanted
 from scripts.problem import Problem, Rule
 from scripts.publish import pages, tell
-from scripts.root import Root, is_file
+from scripts.root import Root
 
 
 def written(root: Root, live: Path, settings: Config, wanted: Wanted) -> Iterator[Problem]:

@@ -11,13 +11,13 @@ from pathlib import Path
 
 from scripts import history, manifest, sbom
 from scripts.build import has_twin, validator
+from scripts.files import is_file
 from scripts.list_files import FILE
 from scripts.manifest import ID_FILE
 from scripts.manifest import LINK as LINK_TO_POOL
 from scripts.people import AS_IS
 from scripts.problem import Problem, Rule
 from scripts.release import POOL
-from scripts.root import is_file
 
 _FIXED = {
     *(FILE, "packages.json", history.FILE, sbom.FILE, "index.html", "changes/index.html", "not-here.html", *AS_IS),

@@ -13,8 +13,9 @@ from typing import NamedTuple
 from pypi_simple import DistributionPackage
 
 from scripts.durable import sync
+from scripts.files import remove
 from scripts.locks import Pin
-from scripts.root import Root, remove
+from scripts.root import Root
 from scripts.terminal import Progress
 from scripts.until import until
 from scripts.upstream import Upstream, UpstreamError

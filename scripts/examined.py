@@ -15,8 +15,9 @@ from scripts import distribution, inside
 from scripts.archive import MAX_METADATA_BYTES
 from scripts.digest import sha256_of
 from scripts.distribution import About
+from scripts.files import is_file
 from scripts.inside import Inside
-from scripts.root import Root, is_file
+from scripts.root import Root
 from scripts.told import Asked, Told
 from scripts.upstream import Upstream, UpstreamError
 

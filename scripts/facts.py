@@ -22,7 +22,8 @@ from typing import NamedTuple
 from pypi_simple import DistributionPackage
 
 from scripts.distribution import Distribution
-from scripts.root import Root, is_file, write_synced
+from scripts.files import is_file, write_synced
+from scripts.root import Root
 from scripts.texts import one_line
 
 Json = dict[str, object]

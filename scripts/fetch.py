@@ -23,12 +23,13 @@ from scripts.distribution import SUFFIXES
 from scripts.download import Download, download_all
 from scripts.facts import Memory, Status
 from scripts.fate import fate
+from scripts.files import stat_of
 from scripts.list_files import published
 from scripts.locate import Missing, Pages, Wanted, candidates, is_release, locate, misfit, version_of
 from scripts.locks import Pin
 from scripts.page import Page
 from scripts.pip_environment import pip_environment
-from scripts.root import Root, stat_of
+from scripts.root import Root
 from scripts.upstream import Upstream, UpstreamError
 
 _RENAMED = "it was published under another name than the upstream's, and that file is gone; take another version"

@@ -11,7 +11,7 @@ from packaging.version import Version
 
 from scripts.digest import sha256_of
 from scripts.distribution import parse_filename
-from scripts.root import is_file
+from scripts.files import is_file
 
 
 class FirstParty(NamedTuple):

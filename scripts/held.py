@@ -10,8 +10,8 @@ from typing import NamedTuple
 from scripts import distribution
 from scripts.digest import sha256_of
 from scripts.distribution import Distribution
+from scripts.files import is_file
 from scripts.problem import Problem, Rule
-from scripts.root import is_file
 from scripts.terminal import side_by_side
 
 PACKAGES = "packages"

@@ -17,10 +17,10 @@ from packaging.utils import NormalizedName, canonicalize_name
 from packaging.version import Version
 
 from scripts.distribution import parse_filename
+from scripts.files import is_file
 from scripts.list_files import Lines, Record, record_of
 from scripts.locks import parse_version
 from scripts.release import CHANGES
-from scripts.root import is_file
 
 FILE = CHANGES
 MOST_RELEASES = 100

@@ -17,10 +17,11 @@ from typing import IO, NamedTuple
 
 from scripts import container, manifest, pool, rolled_back, signature
 from scripts.container import Member
+from scripts.files import is_folder
 from scripts.manifest import BIN, PACKAGES, Fact, Manifest, is_right
 from scripts.pool import Sources
 from scripts.release import make_live, mend, newest_generation, problems
-from scripts.root import Root, is_folder, opened
+from scripts.root import Root, opened
 from scripts.stage import put
 from scripts.terminal import disk_errors, run
 from scripts.variables import positive, switch

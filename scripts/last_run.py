@@ -29,8 +29,9 @@ from typing import NamedTuple
 
 from scripts import CODE, manifest
 from scripts.digest import forget, remember, sha256_of
+from scripts.files import is_file, is_folder, remove, write_synced
 from scripts.owner import FILE as OWNER
-from scripts.root import Root, is_file, is_folder, remove, write_synced
+from scripts.root import Root
 from scripts.signature import is_of, sign
 
 FILE = ".last-run"

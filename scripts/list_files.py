@@ -25,8 +25,9 @@ from scripts import distribution
 from scripts.cores import in_pieces, on_all_cores
 from scripts.distribution import Distribution
 from scripts.facts import Facts, Memory, time_text
+from scripts.files import is_file
 from scripts.locks import Key, Pin
-from scripts.root import Root, is_file
+from scripts.root import Root
 
 FILE = "files.jsonl"
 

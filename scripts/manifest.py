@@ -22,7 +22,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from scripts.digest import sha256_of
-from scripts.root import is_file, release_time, stat_of
+from scripts.files import is_file, stat_of
+from scripts.root import release_time
 
 FILE = "manifest.jsonl"
 SIGNATURE = f"{FILE}.sig"

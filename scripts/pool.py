@@ -14,8 +14,9 @@ from contextlib import suppress
 from pathlib import Path
 
 from scripts.durable import sync_all
+from scripts.files import is_file, is_silly, write_whole
 from scripts.manifest import Fact, Manifest, is_right, pool_of
-from scripts.root import Root, is_file, is_silly, write_whole
+from scripts.root import Root
 
 # Of each name of the pool: the file that is to stand there, or what returns its bytes.
 Sources = Mapping[str, Path | Callable[[], bytes]]

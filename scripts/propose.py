@@ -16,8 +16,8 @@ from pathlib import Path
 
 from scripts import forge, locks
 from scripts.comment import body
+from scripts.files import is_file
 from scripts.forge import Proposal
-from scripts.root import is_file
 from scripts.terminal import run
 
 BRANCH = "pypi-index/upgrade"

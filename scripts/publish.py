@@ -20,6 +20,7 @@ from scripts.conformance import Listed
 from scripts.conformance_facts import Approved
 from scripts.distribution import read_metadata
 from scripts.facts import time_text
+from scripts.files import is_file
 from scripts.history import Entry
 from scripts.list_files import Lines
 from scripts.locate import Wanted
@@ -29,7 +30,7 @@ from scripts.origin import Origin
 from scripts.people import write_release_pages
 from scripts.pool import Sources, make_way
 from scripts.release import is_damaged, make_live, moment_of, newest_generation, paths, problems
-from scripts.root import RELEASE_TIME, Root, is_file
+from scripts.root import RELEASE_TIME, Root
 from scripts.signature import is_of, sign, verified
 from scripts.terminal import Progress
 

@@ -19,9 +19,10 @@ from typing import NamedTuple
 
 from scripts import manifest, pool
 from scripts.durable import sync, sync_all
+from scripts.files import is_file, is_folder, is_silly, remove, write_synced
 from scripts.manifest import ID_FILE, LINK, OWN, Fact, Manifest, is_right
 from scripts.pool import Sources
-from scripts.root import Root, is_file, is_folder, is_silly, release_time, remove, write_synced
+from scripts.root import Root, release_time
 
 CHANGES = "changes.json"
 # From a release's folder. A page, below simple/<project>/ in `web`, reads ../../packages/<file>.

@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from scripts import manifest, rolled_back
+from scripts.files import is_file
 from scripts.release import CHANGES, moment_of
-from scripts.root import Root, is_file, opened_to_read
+from scripts.root import Root, opened_to_read
 from scripts.terminal import run
 from scripts.texts import one_line, printable_lines
 

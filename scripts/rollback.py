@@ -13,10 +13,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from scripts import manifest, rolled_back
+from scripts.files import is_file
 from scripts.manifest import Fact, Manifest
 from scripts.release import CHANGES, content_of, make_live, read_right
 from scripts.rolled_back import ANY_LOCKS, Note
-from scripts.root import Root, is_file, opened
+from scripts.root import Root, opened
 from scripts.signature import verified
 from scripts.terminal import disk_errors, run
 from scripts.variables import positive, signers

@@ -10,7 +10,8 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from scripts.root import Root, is_file, remove, write_synced
+from scripts.files import is_file, remove, write_synced
+from scripts.root import Root
 
 FILE = ".rolled-back"
 ANY_LOCKS = "*"

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from scripts import manifest
-from scripts.root import is_file
+from scripts.files import is_file
 from scripts.texts import one_line
 
 NAMESPACE = "pypi-index"

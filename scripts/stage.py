@@ -9,8 +9,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from scripts import CODE, pool
+from scripts.files import is_file, is_folder, write_synced
 from scripts.manifest import Fact, fact_of
-from scripts.root import Root, is_file, is_folder, write_synced
+from scripts.root import Root
 
 START = CODE / "caddy" / "caddy"
 CADDYFILE = CODE / "caddy" / "Caddyfile"

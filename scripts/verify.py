@@ -19,6 +19,7 @@ from scripts.conformance_pages import written
 from scripts.conformance_tree import FOLDER, LINK, REGULAR, kind, misplaced
 from scripts.digest import sha256_of
 from scripts.distribution import SUFFIXES, parse_filename
+from scripts.files import is_file, is_folder, is_silly
 from scripts.gather import read_approved
 from scripts.held import PACKAGES, hold_all, with_sidecars, wrong_sidecars
 from scripts.last_run import LEFT as LAST_RUN
@@ -27,7 +28,7 @@ from scripts.owner import FILE as OWNER
 from scripts.problem import Problem, Rule
 from scripts.release import GENERATION
 from scripts.rolled_back import FILE as ROLLED_BACK
-from scripts.root import NOT_CONTENT, Root, is_file, is_folder, is_silly, opened_to_read
+from scripts.root import NOT_CONTENT, Root, opened_to_read
 from scripts.stage import CADDYFILE, START
 from scripts.terminal import Progress, run
 from scripts.variables import positive, signers

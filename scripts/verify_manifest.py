@@ -6,10 +6,11 @@ from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
 from scripts import manifest, pool
+from scripts.files import is_file, is_silly
 from scripts.manifest import PACKAGES, is_right
 from scripts.problem import Problem, Rule
 from scripts.release import problems
-from scripts.root import Root, is_file, is_silly
+from scripts.root import Root
 from scripts.signature import verified
 
 

@@ -19,7 +19,8 @@ from strace import failing
 from upstream import Upstream
 
 from scripts import CODE
-from scripts.root import opened, remove
+from scripts.files import remove
+from scripts.root import opened
 
 ALPHA = wheel("alpha", "1.0")
 Mount = Callable[[str], Path]
