@@ -13,7 +13,7 @@ from pathlib import Path
 from bench import synthetic
 from bench.measure import Medians, run, side_by_side
 from bench.place import Curves, Place
-from bench.shares import INDEX, Shares, memory, shares
+from bench.shares import INDEX, SAME, Shares, memory, shares
 from bench.table import Row, row
 from scripts.root import Root
 
@@ -92,6 +92,11 @@ class Pair:
             peak, found = self._place.profile(memory, self._checkout, self._root)
             yield f"memory goes, {work}: {peak / 1e6:.0f} MB at its peak", found
 
+    def profile_of_nothing(self) -> tuple[str, Shares]:
+        """Say where the time goes where nothing changed since the last run."""
+        found = self._place.profile(partial(shares, SAME), self._checkout, self._root)
+        return f"time goes, nothing changed, {self.files:,} files", found
+
     def changed(self) -> float:
         """Change a project, and publish."""
         self.change()
@@ -99,7 +104,7 @@ class Pair:
 
 
 def _rows_of(pair: Pair, place: Place, is_largest: bool) -> Iterator[Row]:
-    """Measure one size; what we took goes to the curves, and to the profiles where that is not too long."""
+    """Measure one size; what we took goes to the curves, and of the largest that is not too large, to the profiles."""
     works = (
         (f"first build, {pair.files:,} files on disk", pair.first, pair.dumb_first, "dumb-pypi", "≤ 1.5 ×"),
         (f"nothing changed, {pair.files:,} files", pair.again, pair.dumb_again, "dumb-pypi incremental", "≤ 0.2 ×"),
@@ -111,8 +116,11 @@ def _rows_of(pair: Pair, place: Place, is_largest: bool) -> Iterator[Row]:
         yield one
         for who, value in zip(("ours", "theirs"), one.medians or (), strict=False):
             place.curves.setdefault(f"{kind} {who}", {})[pair.files] = value or 0.0
-    if pair.files <= _PROFILED:
-        place.profiles["index"] = dict(pair.profiles())
+    told = place.profiles.setdefault("index", {})
+    if is_largest:
+        told.update([pair.profile_of_nothing()])
+    if pair.files == max((size for size in place.sizes if size <= _PROFILED), default=None):
+        told.update(pair.profiles())
     peak = max(pair.peak_mb, default=0.0)
     target = "≤ 400 MB" if is_largest else ""
     yield row("peak memory of that first build", "", target, lambda: Medians(peak, None, len(pair.peak_mb)), "MB")

@@ -26,6 +26,10 @@ INDEX = {
     "sync the release and read it back": ("release._write",),
     "leave a record": ("last_run.keep", "learned.text"),
 }
+SAME = {
+    "read the checkout, and the code": ("last_run.inputs_digest",),
+    "look at the shared folder": ("last_run._shared_digest",),
+}
 FETCH = {
     "read the checkout": ("gather.read_approved",),
     "read the projects' pages": ("upstream.pages",),
