@@ -105,8 +105,8 @@ def _record(one: Distribution, facts: Facts) -> Record:
 
 def listing(files: Iterable[File]) -> str:
     """Return the text of `files.jsonl`."""
-    records = (_record(file.distribution, file.facts) for file in files)
-    return "".join(f"{json.dumps(record, sort_keys=True)}\n" for record in records)
+    text = json.JSONEncoder(sort_keys=True).encode
+    return "".join(f"{text(_record(file.distribution, file.facts))}\n" for file in files)
 
 
 def _name_problems(pin: Pin, filename: str) -> Iterator[str]:
