@@ -159,6 +159,15 @@ def test_user_and_password_of_the_index_url_are_used_and_never_printed(
     assert "cret" not in everything
 
 
+def test_user_and_password_of_the_index_url_are_for_its_own_host_alone(checkout: Checkout, upstream: Upstream) -> None:
+    upstream.add(ALPHA)
+    where = f"{upstream.url.removesuffix('simple/')}files/{ALPHA.sha256[:2]}/{ALPHA.filename}"
+    approve(ALPHA)
+    with hostile_upstream(ALPHA.filename, ALPHA, where) as url:
+        checkout.index(f"--upstream={url.replace('//', '//reader:secret@')}")
+    assert [request.headers.get("authorization") for request in upstream.requests] == [None]
+
+
 def test_other_indexes_of_the_user_are_never_asked(
     checkout: Checkout, upstream: Upstream, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
