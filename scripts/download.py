@@ -46,7 +46,7 @@ class _Shown:
         sizes = [download.file.size for download in downloads]
         self._count = len(sizes)
         # An upstream need not tell sizes, and may tell wrong ones.
-        self._total = None if None in sizes else sum(size or 0 for size in sizes)
+        self._total = None if None in sizes else sum(max(0, size or 0) for size in sizes)
         self._files, self._bytes = 0, 0
         self._progress, self._alone = Progress(), Lock()
 
@@ -73,22 +73,25 @@ def download_all(
 
     def fetch(number: int) -> str | None:
         pin, file = downloads[number].pin, downloads[number].file
-        path = root.scratch / str(number)
+        path, place = root.scratch / str(number), root.incoming / file.filename
         try:
             if upstream.save(file.url, downloads[number].limit, path, shown.add) != pin.sha256:
                 return "the download does not have the locked sha256"
+            keep_facts(pin)  # what the upstream says of it comes first: a file that is there is not asked for again
+            remove(place)
+            path.replace(place)
         except UpstreamError as error:
             return str(error)
-        keep_facts(pin)  # what the upstream says of it comes first: a file that is there is not asked for again
-        place = root.incoming / file.filename
-        remove(place)
-        path.replace(place)
+        finally:
+            remove(path)
         shown.add(files=1)
         return None
 
-    with suppress(TimeoutError):
-        for number, reason in until(upstream.deadline, fetch, range(len(downloads))):
-            failed[downloads[number].pin] = reason
-    shown.clear()
+    try:
+        with suppress(TimeoutError):
+            for number, reason in until(upstream.deadline, fetch, range(len(downloads))):
+                failed[downloads[number].pin] = reason
+    finally:
+        shown.clear()
     sync(root.incoming)
     return {pin: reason for pin, reason in failed.items() if reason}
