@@ -84,8 +84,7 @@ def _published(lists: tuple[tuple[Path, int], ...]) -> Mapping[str, Known]:
     for line in (line for path, _ in reversed(lists) for line in Lines(path.parent)):
         # In most lists stands what stands in the newest.
         told = _SHA256.search(line)
-        if told and told[1].decode() not in found:
-            record = record_of(line)
+        if told and told[1].decode() not in found and (record := record_of(line)):
             found[sys.intern(told[1].decode())] = Known(str(record.get("filename")), record.get("upload_timestamp"))
     return found
 

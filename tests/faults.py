@@ -14,7 +14,7 @@ from approved import approve
 from conftest import Checkout
 from distributions import Distribution, sdist, wheel
 from publish_test import age
-from traced import INDEX, KILL, PIP, PIP_ALONE, THREAD, Point
+from traced import INDEX, KILL, THREAD, Point
 from upstream import Upstream
 from whole import Files, State, left, pages_of, seen, state_of
 
@@ -53,11 +53,11 @@ class Scenario(NamedTuple):
         return self.folder / "checkout"
 
     def targets(self, fault: str) -> list[Point]:
-        """List where a fault can strike; pip may also die without the run that waits for it."""
-        if fault != KILL:
-            # strace makes close fail without closing; in truth the file is closed then, and its lock has ended.
-            return [point for point in self.points if (point.call, point.path) != ("close", ".pypi-index")]
-        return self.points + [point._replace(where=PIP_ALONE) for point in self.points if point.where == PIP]
+        """List where a fault can strike."""
+        if fault == KILL:
+            return self.points
+        # strace makes close fail without closing; in truth the file is closed then, and its lock has ended.
+        return [point for point in self.points if (point.call, point.path) != ("close", ".pypi-index")]
 
 
 class Struck(NamedTuple):
@@ -89,15 +89,14 @@ def start(source: Path, folder: Path) -> Path:
 
 
 def _recorded(scenario: Path, arguments: Sequence[str], folder: Path) -> list[Point]:
-    """List the calls that change the shared folder: of the run itself, of its other threads, and of pip."""
+    """List the calls that change the shared folder: of the run's other threads, and of its first."""
     found = []
-    for where, options in ((PIP, ()), (THREAD, ("--follow-forks", "--output-separately")), (INDEX, ())):
+    for where, options in ((THREAD, ("--follow-forks", "--output-separately")), (INDEX, ())):
         root = start(scenario, folder)
         done = _run(scenario, arguments, folder, where, options)
         assert done.returncode == 0, done.stderr
         logs = sorted(folder.glob("trace*"))
-        of_threads = traced.points_of_threads(logs, root) if where == THREAD else []
-        found += of_threads or [point for log in logs if where != THREAD for point in traced.points(log, where, root)]
+        found += traced.points_of_threads(logs, root) if where == THREAD else traced.points(logs[0], where, root)
     return found
 
 
@@ -150,10 +149,10 @@ def _strike(scenario: Scenario, point: Point, fault: str, folder: Path) -> Struc
     done = _run(scenario.folder, scenario.arguments, folder, point.where, options)
     if not traced.was_hit(folder / "trace", point, root):
         raise _MissedError
-    if fault == KILL and point.where != PIP_ALONE:
+    if fault == KILL:
         assert traced.was_killed(done), f"it was not killed, but ended with {done.returncode}: {done.stderr}"
     else:
-        check_refused(done, root, by_pin=point.where == PIP_ALONE)
+        check_refused(done, root)
     now = seen(root, scenario.old, scenario.new)
     assert done.returncode or now != "old", "it said that all was well, and published nothing"
     in_tmp = len(list((folder / "tmp").iterdir()))
@@ -161,18 +160,12 @@ def _strike(scenario: Scenario, point: Point, fault: str, folder: Path) -> Struc
     return Struck(now, done.returncode == 0, in_tmp)
 
 
-def check_refused(done: subprocess.CompletedProcess[str], root: Path, *, by_pin: bool = False) -> None:
-    """Check that a run went on, or ended with status 1 and one sentence that names a path of the shared folder.
-
-    Where pip failed for no reason of the disk's, that sentence is a list of pins.
-    """
+def check_refused(done: subprocess.CompletedProcess[str], root: Path) -> None:
+    """Check that a run went on, or ended with status 1 and one sentence that names a path of the shared folder."""
     lines = done.stderr.splitlines()
     assert done.returncode in (0, 1), f"it ended with {done.returncode}: {done.stderr}"
-    if by_pin and " pins have no file, nothing is published; " in lines[0]:
-        lines = lines[:1] if all(line.startswith("  ") for line in lines[1:]) else lines
-    else:
-        assert str(root) in lines[0], f"it named no path: {done.stderr}"
     assert len(lines) == 1, f"it did not say one sentence: {done.stderr}"
+    assert str(root) in lines[0], f"it named no path: {done.stderr}"
 
 
 def check_next(scenario: Scenario, folder: Path) -> None:

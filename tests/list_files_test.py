@@ -17,6 +17,9 @@ from hostile import Member, alpha, zipped
 from index_test import refusal, tree
 from upstream import Upstream
 
+from scripts.list_files import published
+from scripts.root import Root
+
 ALPHA = wheel("alpha", "1.0", requires=["beta>=1", 'gamma; extra == "e"'], requires_python=">=3.8,<4")
 BETA = wheel("beta", "2.0")
 YAML = 'python_versions: ["3.12"]\nplatforms: [manylinux_2_28_x86_64]\nclosure: off\n'
@@ -284,3 +287,17 @@ def test_a_file_that_was_swapped_upstream_and_locked_anew_replaces_the_old_one(
     checkout.index()
     assert (checkout.root / "web" / "packages" / first.filename).read_bytes() == second.data
     assert [path.read_bytes() for path in Path(checkout.root / "retired").glob("*.whl.1")] == [first.data]
+
+
+def test_of_a_file_the_newest_list_counts_whose_line_is_whole(checkout: Checkout, upstream: Upstream) -> None:
+    for files in ((ALPHA,), (ALPHA, BETA)):
+        upstream.add(files[-1])
+        approve(*files)
+        checkout.index()
+    root, place = Root(checkout.root), checkout.root / "web" / "files.jsonl"
+    before = dict(published(root))
+    assert before.keys() == {ALPHA.sha256, BETA.sha256}
+    text = place.read_text().replace("}\n", "\n")
+    place.unlink()
+    place.write_text(text)
+    assert published(root) == {ALPHA.sha256: before[ALPHA.sha256]}

@@ -19,8 +19,8 @@ from typing import NamedTuple
 
 CODE = Path(__file__).resolve().parent.parent
 STRACE = shutil.which("strace")
-# Where a call can go wrong. A kill in pip ends the whole run; or pip alone, as by the kernel when memory is short.
-INDEX, THREAD, PIP, PIP_ALONE = "index", "thread", "pip", "pip alone"
+# Where a call can go wrong: in a run's first thread, or in another.
+INDEX, THREAD = "index", "thread"
 KILL = "SIGKILL"
 _PATIENCE = 120  # seconds; a run takes one or two
 
@@ -41,19 +41,10 @@ _WRITES = re.compile(r"O_(?:WRONLY|RDWR|CREAT|TRUNC)")
 _NAMES = (
     (re.compile(r"20\d{6}T\d{6}Z-[0-9a-f]{12}"), "ID"),
     (re.compile(r"\.owner\.[0-9a-f]{16}"), ".owner.NOTE"),
-    (re.compile(r"(\btmp|\bpip-[a-z-]+-|\.scratch/)[a-z0-9_]{8}\b"), r"\1"),
+    (re.compile(r"(\btmp|\.scratch/)[a-z0-9_]{8}\b"), r"\1"),
 )
 _SITE = """import itertools, tempfile
 tempfile._name_sequence = map("{:08}".format, itertools.count())
-"""
-# pip runs as sys.executable: a Python that runs the first pip under strace, and whose end is the parent's too.
-_PYTHON = """#!/bin/sh
-export PYTHONHASHSEED=0 PYTHONDONTWRITEBYTECODE=1
-[ "$2" = pip ] && (set -C; : > "$TRACED") 2>/dev/null || exec {python} "$@"
-strace $TRACE_PIP {python} "$@"
-code=$?
-[ "$code" -lt 128 ] || [ -n "${SPARE_PARENT-}" ] || kill -KILL "$PPID"
-exit "$code"
 """
 
 
@@ -95,18 +86,6 @@ def environment(folder: Path) -> dict[str, str]:
     }
 
 
-def _python_for_pip(folder: Path) -> Path:
-    """Make an environment like the tests' own, whose Python runs pip under strace."""
-    python = folder / "bin" / "python"
-    if not folder.exists():
-        (folder / "bin").mkdir(parents=True)
-        shutil.copy(Path(sys.prefix) / "pyvenv.cfg", folder)
-        (folder / "lib").symlink_to(Path(sys.prefix) / "lib")
-        python.write_text(_PYTHON.replace("{python}", sys.executable))
-        python.chmod(0o755)
-    return python
-
-
 def run(
     arguments: Sequence[str], folder: Path, checkout: Path, where: str = "", options: Sequence[str] = ()
 ) -> subprocess.CompletedProcess[str]:
@@ -115,16 +94,10 @@ def run(
     options = (f"--output={folder / 'trace'}", "-y", "--string-limit=16", f"--trace={_TRACED}", *options)
     for old in folder.glob("trace*"):
         old.unlink()
-    if where in (PIP, PIP_ALONE):
-        command[0] = str(_python_for_pip(folder / "venv"))
-        env |= {"TRACE_PIP": " ".join(options), "TRACED": str(folder / "trace-taken")} | (
-            {"SPARE_PARENT": "1"} if where == PIP_ALONE else {}
-        )
-    elif where:
+    if where:
         command = ["strace", *options, *command]
     process = subprocess.Popen(
         command,
-        executable=sys.executable if where in (PIP, PIP_ALONE) else None,
         cwd=checkout,
         env=env,
         stdin=subprocess.DEVNULL,

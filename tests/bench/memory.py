@@ -1,7 +1,7 @@
-"""python -m bench.memory FILE MODULE ARGUMENT…: runs a module, and writes by how much each step let its memory grow.
+"""python -m bench.memory FILE MODULE ARGUMENT…: runs a module, and writes by how much functions let its memory grow.
 
-It writes JSON, in bytes: step -> growth, and "" -> the peak. What a step freed again, but was given to no other, counts
-as taken.
+It writes JSON, in bytes: function of the steps of INDEX, by module -> growth, and "" -> the peak. What was freed again,
+but given to nobody else, counts as taken.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from types import CodeType, FrameType
 
 from bench.shares import INDEX
 
-_STEPS = {function: step for step, functions in INDEX.items() for function in functions}
+_FUNCTIONS = {function.lstrip("-") for functions in INDEX.values() for function in functions}
 
 
 def _resident() -> int:
@@ -32,15 +32,16 @@ class _Watch:
         self._known: dict[CodeType, str] = {}
         self._begun: dict[FrameType, int] = {}
 
-    def _step(self, code: CodeType) -> str:
+    def _name(self, code: CodeType) -> str:
         path = Path(code.co_filename)
-        return _STEPS.get(f"{path.stem}.{code.co_name}", "") if path.parent.name == "scripts" else ""
+        name = f"{path.stem}.{code.co_name}"
+        return name if path.parent.name == "scripts" and name in _FUNCTIONS else ""
 
     def __call__(self, frame: FrameType, event: str, _: object) -> None:
         code = frame.f_code
         if event == "call":
             if code not in self._known:
-                self._known[code] = self._step(code)
+                self._known[code] = self._name(code)
             if self._known[code]:
                 self._begun[frame] = _resident()
         elif event == "return" and frame in self._begun:

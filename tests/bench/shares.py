@@ -11,13 +11,16 @@ from pathlib import Path
 from bench import measure
 
 Shares = Sequence[tuple[str, float]]
-# Step -> the functions, by module, that do it; none of them calls another one.
+Steps = Mapping[str, Sequence[str]]
+# Step -> the functions, by module, that do it, without those with a "-", which they call; none calls another one else.
 INDEX = {
     "read requirements, settings and locks": ("gather.read_approved", "last_run.inputs_digest"),
     "see whether the pool is as it was": ("last_run.take",),
     "find and hash the files that are held": ("fetch.held",),
     "read and check files": ("list_files.list_files", "learned.read"),
-    "write pages and SBOM": ("build.build",),
+    "link the pages of projects that did not change": ("before.keep",),
+    "write the SBOM": ("sbom.write",),
+    "write pages and lists": ("build.build", "-before.keep", "-sbom.write"),
     "check closure": ("closure_check.__init__", "judge.closure_findings"),
     "tell what changed": ("publish.tell",),
     "check all pages and files against each other": ("publish._refuse",),
@@ -38,27 +41,32 @@ FETCH = {
 }
 
 
-def _step_times(stats: pstats.Stats, steps: Mapping[str, Sequence[str]]) -> dict[str, float]:
-    cumulative: dict[str, float] = {}
-    for (path, _, function), (_, _, _, seconds, _) in stats.stats.items():  # type: ignore[attr-defined]
-        if Path(path).parent.name == "scripts":
-            cumulative[f"{Path(path).stem}.{function}"] = seconds
-    return {step: sum(cumulative.get(name, 0.0) for name in names) for step, names in steps.items()}
+def _times(stats: pstats.Stats) -> dict[str, float]:
+    """Map each function of ours to the seconds that it took, with what it calls."""
+    return {
+        f"{Path(path).stem}.{function}": seconds
+        for (path, _, function), (_, _, _, seconds, _) in stats.stats.items()  # type: ignore[attr-defined]
+        if Path(path).parent.name == "scripts"
+    }
 
 
-def shares(
-    steps: Mapping[str, Sequence[str]], module: str, *arguments: str, cwd: Path, env: Mapping[str, str]
-) -> Shares:
-    """Run a module in a folder; returns each step's share of the whole, the largest first, and what is left."""
+def _shares(steps: Steps, taken: Mapping[str, float], whole: float, rest: str) -> Shares:
+    """Return each step's share of the whole, the largest first, and what is left."""
+    signs = {step: [(name.lstrip("-"), -1 if name[0] == "-" else 1) for name in names] for step, names in steps.items()}
+    sums = {step: sum(sign * taken.get(name, 0) for name, sign in names) for step, names in signs.items()}
+    sums[rest] = whole - sum(sums.values())
+    return sorted(((step, size / whole) for step, size in sums.items()), key=lambda one: -one[1])
+
+
+def shares(steps: Steps, module: str, *arguments: str, cwd: Path, env: Mapping[str, str]) -> Shares:
+    """Run a module in a folder; returns each step's share of its time."""
     place = cwd / "profile"
     command: tuple[str | Path, ...] = (sys.executable, "-m", "cProfile", "-o", place, "-m", module, *arguments)
     measure.run(*command, cwd=cwd, env=env)
     stats = pstats.Stats(str(place))
     place.unlink()
     whole: float = stats.total_tt  # type: ignore[attr-defined]
-    times = _step_times(stats, steps)
-    times["all else, such as Python's start"] = whole - sum(times.values())
-    return sorted(((step, seconds / whole) for step, seconds in times.items()), key=lambda one: -one[1])
+    return _shares(steps, _times(stats), whole, "all else, such as Python's start")
 
 
 def memory(module: str, *arguments: str, cwd: Path, env: Mapping[str, str]) -> tuple[int, Shares]:
@@ -68,8 +76,7 @@ def memory(module: str, *arguments: str, cwd: Path, env: Mapping[str, str]) -> t
     grown: dict[str, int] = json.loads(place.read_text())
     place.unlink()
     peak = grown.pop("")
-    grown["all else: Python, its modules, and what goes again"] = peak - sum(grown.values())
-    return peak, sorted(((step, size / peak) for step, size in grown.items()), key=lambda one: -one[1])
+    return peak, _shares(INDEX, grown, peak, "all else: Python, its modules, and what goes again")
 
 
 def markdown(found: Shares) -> str:
