@@ -139,7 +139,7 @@ def _list(data: bytes, files: Mapping[str, str], held: Mapping[str, Held]) -> It
             name = str(record.get("filename"))
             hashes[name] = str(record.get("hash")).removeprefix("sha256=")
             wrong += _record(name, record, held)
-    except (ValueError, AttributeError):
+    except (ValueError, AttributeError, RecursionError):
         yield Rule.FACTS, "is no list of files, one JSON object a line"
         return
     for name in sorted({name for name, _ in hashes.items() ^ files.items()}):

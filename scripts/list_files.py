@@ -60,7 +60,7 @@ def record_of(line: bytes) -> Record:
     """Read a line of a list; one that is damaged says nothing."""
     try:
         record = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return record if isinstance(record, dict) else {}
 

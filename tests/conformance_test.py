@@ -520,6 +520,11 @@ FACTS = [
         ["files.jsonl: is no list of files, one JSON object a line"],
     ),
     Case(
+        "a list that is nested without end",
+        whole("files.jsonl", "[" * 100_000),
+        ["files.jsonl: is no list of files, one JSON object a line"],
+    ),
+    Case(
         "a bill of materials that lacks a file",
         json_page("sbom.cdx.json", without_last_component),
         ["sbom.cdx.json: gamma-3.0.tar.gz: its sha256 is None, and on its project's page <gamma>"],
