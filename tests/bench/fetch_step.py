@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from scripts.gather import read_approved
 from scripts.root import opened
 
 if __name__ == "__main__":
+    gc.disable()  # as a whole run does
     settings, wanted = read_approved()
     with opened(Path(sys.argv[1])) as root:
         fetch(root, wanted, settings, upstream_url="", timeout=3600)

@@ -56,7 +56,9 @@ class Place(NamedTuple):
 
     def profile(self, measured: Callable[..., Profile], checkout: Path, root: Path) -> Profile:
         """Run what `make index` runs, with only loopback in reach, as it is measured."""
-        options = (f"--root={root}", f"--upstream={NO_UPSTREAM}", f"--caddy={self.caddy}")
+        # As make does, or nothing would be as the last run left it.
+        own = f"--caddy={self.caddy}", "--allowed-signers=allowed_signers"
+        options = (f"--root={root}", f"--upstream={NO_UPSTREAM}", *own)
         env = environment(**(ALONE | {"PIP_CONFIG_FILE": os.devnull, "PYTHONPATH": str(CODE / "tests")}))
         return measured("scripts.index", *options, cwd=checkout, env=env)
 
