@@ -6,9 +6,9 @@ read and parsed once. Whatever is in them is untrusted: a damaged page is a prob
 
 from __future__ import annotations
 
-import io
 import json
-from collections.abc import Callable, Collection, Iterator, Mapping
+import sys
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
@@ -20,6 +20,7 @@ from scripts.conformance_links import file_problems, link_problems, links_of
 from scripts.conformance_simple import Forms, disagreements, parse_html, read_forms, root_problems
 from scripts.conformance_tree import pages, pages_of_projects, release_problems, tree_problems
 from scripts.cores import in_pieces, on_all_cores
+from scripts.digest import sha256_of
 from scripts.distribution import Distribution
 from scripts.files import is_file
 from scripts.held import PACKAGES, Held, faults, hold_all, with_sidecars
@@ -62,6 +63,12 @@ def _in_packages(names: Collection[str]) -> set[str]:
 def _listed(forms: Forms) -> Listed:
     files = {str(file.get("filename")): sha256_in(file) for file in forms.files}
     return Listed(files, frozenset(str(file.get("filename")) for file in forms.files if "provenance" in file))
+
+
+def _shared(listed: Listed) -> Listed:
+    """Return an equal value whose texts are there already."""
+    files = {sys.intern(name): sys.intern(sha256) for name, sha256 in listed.files.items()}
+    return Listed(files, frozenset(map(sys.intern, listed.with_provenance)))
 
 
 def _as_approved(folder: Path, pins: Collection[str], held: Mapping[str, Held]) -> Listed:
@@ -121,28 +128,30 @@ def _examine_projects(
 
 def _lists(folder: Path, files: Mapping[str, str], held: Mapping[str, Held]) -> Iterator[Problem]:
     """Compare the lists for machines with what the pages list, and with the files."""
-    known: dict[bytes, list[tuple[Rule, str]]] = {}  # both are the same, mostly
+    known: dict[str, list[tuple[Rule, str]]] = {}  # both are the same, mostly
     for path in (FILE, "packages.json"):
-        if (data := _read(folder, path)) is not None:
-            if data not in known:
-                known[data] = list(_list(data, files, held))
-            yield from (Problem(rule, path, text) for rule, text in known[data])
+        if is_file(folder / path):
+            digest = sha256_of(folder / path)
+            if digest not in known:
+                with (folder / path).open("rb") as lines:
+                    known[digest] = list(_list(lines, files, held))
+            yield from (Problem(rule, path, text) for rule, text in known[digest])
 
 
-def _list(data: bytes, files: Mapping[str, str], held: Mapping[str, Held]) -> Iterator[tuple[Rule, str]]:
+def _list(lines: Iterable[bytes], files: Mapping[str, str], held: Mapping[str, Held]) -> Iterator[tuple[Rule, str]]:
     """Yield what is wrong with a list, each with the rule that it breaks."""
     hashes: dict[str, str] = {}
     wrong: list[str] = []
     try:
-        for line in io.BytesIO(data):
+        for line in lines:
             record = json.loads(line.decode("ascii"))
-            name = str(record.get("filename"))
-            hashes[name] = str(record.get("hash")).removeprefix("sha256=")
+            name = sys.intern(str(record.get("filename")))
+            hashes[name] = sys.intern(str(record.get("hash")).removeprefix("sha256="))
             wrong += _record(name, record, held)
     except (ValueError, AttributeError, RecursionError):
         yield Rule.FACTS, "is no list of files, one JSON object a line"
         return
-    for name in sorted({name for name, _ in hashes.items() ^ files.items()}):
+    for name in sorted(name for name in hashes.keys() | files.keys() if hashes.get(name) != files.get(name)):
         pair = hashes.get(name), files.get(name)
         yield Rule.LOCKS, f"{name}: its sha256 is {pair[0]}, and on its project's page {pair[1]}"
     yield from ((Rule.FACTS, text) for text in wrong)
@@ -173,7 +182,7 @@ def examine(
     pieces = [{name: pins[name] for name in piece} for piece in in_pieces(names, _PROJECTS_AT_ONCE)]
     for found in on_all_cores(work, pieces):
         for name, listed, wrong in found:
-            projects[name] = listed
+            projects[name] = _shared(listed)
             problems += wrong
         show(f"Checking: {len(projects)} of {len(pins)} projects")
     files = {name: sha256 for listed in projects.values() for name, sha256 in listed.files.items()}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -68,7 +69,8 @@ class _Document:
         for component in self._values('"components":['):
             for one in component["externalReferences"]:
                 if one["type"] == "distribution":
-                    self.files[one["url"].removeprefix(f"{PACKAGES}/")] = one["hashes"][0]["content"]
+                    name = sys.intern(one["url"].removeprefix(f"{PACKAGES}/"))
+                    self.files[name] = sys.intern(one["hashes"][0]["content"])
         for dependency in self._values(',"dependencies":['):
             dependency["ref"]
 
@@ -91,7 +93,7 @@ def problems(folder: Path, files: Mapping[str, str]) -> Iterator[Problem]:
             yield Problem(Rule.FACTS, sbom.FILE, "is no bill of materials of ours")
             return
     named = document.files
-    for name in sorted({name for name, _ in named.items() ^ files.items()}):
+    for name in sorted(name for name in named.keys() | files.keys() if named.get(name) != files.get(name)):
         pair = named.get(name), files.get(name)
         yield Problem(Rule.LOCKS, sbom.FILE, f"{name}: its sha256 is {pair[0]}, and on its project's page {pair[1]}")
     if not has_its_number:

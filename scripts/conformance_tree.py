@@ -10,8 +10,9 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 
 from scripts import history, manifest, sbom
-from scripts.build import has_twin, validator
-from scripts.files import is_file
+from scripts.build import has_twin, validator_of
+from scripts.digest import sha256_of
+from scripts.files import is_file, pieces
 from scripts.list_files import FILE
 from scripts.manifest import ID_FILE
 from scripts.manifest import LINK as LINK_TO_POOL
@@ -98,22 +99,22 @@ def tree_problems(
 
 
 def _validators(folder: Path, page: str) -> Iterator[Problem]:
-    data = (folder / page).read_bytes()
+    etag = validator_of(sha256_of(folder / page)).encode()
     for path in (f"{page}.etag", f"{page}.gz.etag"):
-        if is_file(folder / path) and (folder / path).read_bytes() != validator(data).encode():
+        if is_file(folder / path) and (folder / path).read_bytes() != etag:
             yield Problem(Rule.VALIDATORS, path, f"is not the ETag of {page}")
     path = f"{page}.gz"
-    if is_file(folder / path) and _unpacked(folder / path, len(data)) != data:
+    if is_file(folder / path) and not _unpacks_to(folder / page, folder / path):
         yield Problem(Rule.VALIDATORS, path, f"does not unpack to {page}")
 
 
-def _unpacked(path: Path, size: int) -> bytes | None:
-    """Unpack as much as matters: one byte more than it should have is enough to tell."""
+def _unpacks_to(page: Path, twin: Path) -> bool:
+    """Compare piece by piece: one byte more than the page has is enough to tell."""
     try:
-        with gzip.open(path) as file:
-            return file.read(size + 1)
+        with gzip.open(twin) as packed:
+            return all(packed.read(len(data)) == data for data in pieces(page)) and not packed.read(1)
     except (OSError, EOFError, zlib.error):
-        return None
+        return False
 
 
 def release_problems(folder: Path, release: str) -> Iterator[Problem]:

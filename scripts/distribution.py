@@ -10,13 +10,14 @@ import gzip
 import lzma
 import re
 import struct
+import sys
 import tarfile
 import zipfile
 import zlib
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
-from typing import IO, NamedTuple
+from typing import IO, Any, NamedTuple, TypeVar
 
 from packaging.markers import UndefinedComparison, UndefinedEnvironmentName
 from packaging.metadata import RawMetadata, parse_email
@@ -36,6 +37,9 @@ from scripts import archive, zip_layout
 from scripts.archive import MAX_METADATA_BYTES
 from scripts.licenses import License, first_line, stated
 from scripts.manifest import Fact, fact_of
+from scripts.versions import parse_version
+
+Value = TypeVar("Value")
 
 SUFFIXES = (".whl", ".tar.gz", ".zip")
 # A file name may have 255 bytes, and ours get endings such as `.metadata`.
@@ -85,6 +89,24 @@ class Distribution(NamedTuple):
     is_checked: bool = False
 
 
+_known: dict[Any, Any] = {}
+
+
+def _one(value: Value) -> Value:
+    """Return an equal value that is there already."""
+    known: Value = _known.setdefault(value, value)
+    return known
+
+
+def shared(one: Distribution) -> Distribution:
+    """Return a file that shares with others what is equal: those of a project say much the same."""
+    return Distribution(
+        *(sys.intern(one.filename), _one(one.name), parse_version(str(one.version)), sys.intern(one.sha256), one.size),
+        one.metadata and Fact(sys.intern(one.metadata.sha256), one.metadata.size),
+        *(_one(tuple(map(_one, one.requires_dist))), _one(one.requires_python), _one(one.about), one.is_checked),
+    )
+
+
 @cache
 def parse_filename(filename: str) -> tuple[NormalizedName, Version]:
     """Return name and version of a wheel or sdist; raises ValueError with a sentence for any other name."""
@@ -92,10 +114,12 @@ def parse_filename(filename: str) -> tuple[NormalizedName, Version]:
         if not _SAFE_NAME.fullmatch(filename):
             raise InvalidWheelFilename("too long, or with characters that such a name does not have")
         if filename.endswith(".whl"):
-            return parse_wheel_filename(filename)[:2]
-        return parse_sdist_filename(filename)
+            name, version, *_ = parse_wheel_filename(filename)
+        else:
+            name, version = parse_sdist_filename(filename)
     except (InvalidWheelFilename, InvalidSdistFilename) as error:
         raise ValueError(f"{filename!r} is not the name of a wheel or sdist ({error})") from None
+    return _one(name), parse_version(str(version))
 
 
 def read(path: Path, sha256: str, *, is_sound: bool = False) -> Distribution:

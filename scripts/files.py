@@ -8,12 +8,14 @@ import re
 import shutil
 import stat
 import sys
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
 # Linux has 24 hexadecimal digits there, BSD and macOS dots between theirs.
 _SILLY = re.compile(r"\.nfs[0-9A-Fa-f.]{16,}")
 _ABSENT = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP}
+_PIECE = 2**20
 _LEFT = {errno.ENOENT, errno.ENOTEMPTY, errno.EEXIST}
 
 
@@ -70,13 +72,22 @@ def remove(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def write_whole(path: Path, data: bytes, *, executable: bool = False, is_synced: bool = False) -> None:
+def pieces(path: Path) -> Iterator[bytes]:
+    """Yield what a file holds, which may be more than should be in memory at once."""
+    with path.open("rb") as file:
+        while data := file.read(_PIECE):
+            yield data
+
+
+def write_whole(
+    path: Path, data: bytes | Iterable[bytes], *, executable: bool = False, is_synced: bool = False
+) -> None:
     """Write a file under another name, and rename it into place: nobody sees half of it, unless the machine fails."""
     temporary = path.with_name(f".{path.name}.new")
     remove(temporary)
     try:
         with temporary.open("xb") as file:
-            file.write(data)
+            file.writelines([data] if isinstance(data, bytes) else data)
             file.flush()
             if is_synced:
                 os.fsync(file.fileno())
@@ -90,6 +101,6 @@ def write_whole(path: Path, data: bytes, *, executable: bool = False, is_synced:
         raise
 
 
-def write_synced(path: Path, data: bytes, *, executable: bool = False) -> None:
+def write_synced(path: Path, data: bytes | Iterable[bytes], *, executable: bool = False) -> None:
     """Write a file so that nobody sees half of it, even where the machine fails."""
     write_whole(path, data, executable=executable, is_synced=True)

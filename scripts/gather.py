@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -30,6 +31,11 @@ class Gathered(NamedTuple):
     moment: datetime
 
 
+@cache  # most pins are those of the same locks
+def _with(keys: tuple[Key, ...], key: Key) -> tuple[Key, ...]:
+    return (*keys, key)
+
+
 def read_approved() -> tuple[Config, Wanted]:
     """Read the checkout: its settings, and each pin of each lock with the locks that name it.
 
@@ -39,10 +45,10 @@ def read_approved() -> tuple[Config, Wanted]:
     settings = config.load(Path())
     if problems := locks.problems(settings):
         raise SystemExit("\n".join(f"{path}: {problem}" for path, problem in problems.items()))
-    wanted: dict[Pin, list[Key]] = {}
+    wanted: dict[Pin, tuple[Key, ...]] = {}
     for key, path in locks.existing().items():
         for pin in locks.read_pins(path):
-            wanted.setdefault(pin, []).append(key)
+            wanted[pin] = _with(wanted.get(pin, ()), key)
     if denied := [pin for pin in wanted if pin.name in settings.denied]:
         lines = [f"{key.path}: {_denial(pin, settings)}" for pin in denied for key in wanted[pin]]
         raise SystemExit("\n".join(sorted(lines)))

@@ -19,7 +19,6 @@ from packaging.version import Version
 from scripts.distribution import parse_filename
 from scripts.files import is_file
 from scripts.list_files import Lines, Record, record_of
-from scripts.locks import parse_version
 from scripts.release import CHANGES
 
 FILE = CHANGES
@@ -78,7 +77,7 @@ def _by_project(lines: Iterable[bytes]) -> _Files:
     found: _Files = {}
     for record in map(record_of, lines):
         if parsed := _parsed(record):
-            version = parse_version(str(parsed[1]))
+            version = parsed[1]
             found.setdefault(parsed[0], {})[f"{record.get('hash')} {record.get('filename')}"] = version
     return found
 

@@ -7,23 +7,13 @@ One array a file, in the order of Distribution's fields. It is believed as far a
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Iterable
-from typing import Any, TypeVar
+from typing import Any
 
-from scripts.distribution import About, Distribution
+from scripts.distribution import About, Distribution, shared
 from scripts.licenses import License
-from scripts.locks import parse_version
 from scripts.manifest import Fact
-
-Value = TypeVar("Value")
-_known: dict[Any, Any] = {}
-
-
-def _shared(value: Value) -> Value:
-    """Return an equal value that is there already: versions of a project say much the same."""
-    known: Value = _known.setdefault(value, value)
-    return known
+from scripts.versions import parse_version
 
 
 def text(files: Iterable[Distribution], *, is_checked: bool) -> bytes:
@@ -39,16 +29,13 @@ def _tuples(value: Any) -> Any:
 
 def _about(told: Any) -> About:
     summary, license_, urls, stated = told
-    return _shared(About(summary, license_, urls, License(*stated)))
+    return About(summary, license_, urls, License(*stated))
 
 
 def _distribution(line: str) -> Distribution:
     filename, name, version, sha256, size, metadata, requires, python, about, is_checked = _tuples(json.loads(line))
-    metadata = metadata and Fact(sys.intern(metadata[0]), metadata[1])
-    return Distribution(
-        *(sys.intern(filename), _shared(name), parse_version(version), sys.intern(sha256), size, metadata),
-        *(_shared(requires), _shared(python), _about(about), is_checked),
-    )
+    own = filename, name, parse_version(version), sha256, size, metadata and Fact(*metadata)
+    return shared(Distribution(*own, requires, python, _about(about), is_checked))
 
 
 def read(data: bytes) -> dict[str, Distribution]:

@@ -23,7 +23,7 @@ from dumb_pypi.main import Package
 
 from scripts import distribution
 from scripts.cores import in_pieces, on_all_cores
-from scripts.distribution import Distribution
+from scripts.distribution import Distribution, shared
 from scripts.facts import Facts, Memory, time_text
 from scripts.files import is_file
 from scripts.locks import Key, Pin
@@ -159,7 +159,7 @@ def _read(
         else:
             unknown.append((pin, path))
     for found in on_all_cores(partial(_read_piece, known), in_pieces(unknown, _FILES_AT_ONCE)):
-        yield from found
+        yield from ((pin, shared(one) if isinstance(one, Distribution) else one) for pin, one in found)
 
 
 @cache

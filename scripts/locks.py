@@ -37,6 +37,7 @@ from scripts.config import Config
 from scripts.first_party import FirstParty
 from scripts.requirements import RequirementSet
 from scripts.target import Target, host_platform, host_python, platform_problem, python_problem
+from scripts.versions import parse_version
 
 FOLDER = Path("locks")
 COMMAND = "make lock"
@@ -46,8 +47,7 @@ _HASH = re.compile(r"    --hash=sha256:([0-9a-f]{64})( \\)?")
 _VIA = re.compile(r"    # .*")
 FIRST_PARTY = "    # first-party"
 
-# Of a hundred thousand pins, most have a name and a version that others have too.
-parse_version = cache(Version)
+# Of a hundred thousand pins, most have a name that others have too.
 _name = cache(canonicalize_name)
 
 

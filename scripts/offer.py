@@ -48,6 +48,10 @@ class Offer:
         """The sets and targets that have files."""
         return frozenset(key for file in self.files for key in file.serves)
 
+    def forget_served(self) -> None:
+        """Let go of what the questions about closure left: it takes as much memory as the files themselves."""
+        vars(self).pop("served", None)
+
     def status(self, project: str) -> Status:
         """Return a project's status (PEP 792): a denied one is quarantined, whatever the upstream says."""
         if project in self.denied:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from scripts import CODE, pool
-from scripts.files import is_file, is_folder, write_synced
+from scripts.files import is_file, is_folder, pieces, write_synced
 from scripts.manifest import Fact, fact_of
 from scripts.root import Root
 
@@ -44,4 +44,4 @@ def put(root: Root, sources: Mapping[str, Path]) -> None:
             if is_folder(place):
                 pool.make_way(root, place)
             pool.keep_a_day(root, place)
-            write_synced(place, source.read_bytes(), executable=executable)
+            write_synced(place, pieces(source), executable=executable)

@@ -1,11 +1,15 @@
-"""A project and a range -> which versions of it are meant, where somebody answers for them."""
+"""Versions: parsed once each, and ranges of a project's that somebody answers for."""
 
 from __future__ import annotations
 
+from functools import cache
 from typing import NamedTuple
 
 from packaging.specifiers import SpecifierSet
 from packaging.version import Version
+
+# Of a hundred thousand files, most have a version that others have too.
+parse_version = cache(Version)
 
 
 class Versions(NamedTuple):

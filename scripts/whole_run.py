@@ -56,6 +56,7 @@ def _publish(
         built = build(offer, site, _before(root, beside))
         if settings.closure != "off":
             judge.closure_findings(report, Check(offer, settings), settings, site, gathered.paths)
+        offer.forget_served()
         report.close()
         origin = origin_of(stage(root, args.caddy))
         made = Made(offer, site, gathered.paths, gathered.moment, wanted, origin, built.kept)
