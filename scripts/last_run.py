@@ -110,8 +110,12 @@ def inputs_digest(args: Namespace, paths: Sequence[str]) -> str:
 
 def _looked_into(folder: Path) -> Iterator[str]:
     """Yield the system's word on each thing in a folder, and not on what is below that."""
-    with os.scandir(folder) as entries:
-        yield from (_told(entry.path, entry.stat(follow_symlinks=False)) for entry in entries)
+    place = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)  # from there on, no path has to be followed for each
+    try:
+        with os.scandir(place) as entries:
+            yield from (_told(entry.name, entry.stat(follow_symlinks=False)) for entry in entries)
+    finally:
+        os.close(place)
 
 
 def _told(path: str, stat: os.stat_result) -> str:
@@ -138,6 +142,7 @@ def _folders(root: Root, live: Path) -> Iterator[str]:
     yield from (_told(path.name, path.lstat()) for path in (root.packages, root.retired))
     pages = filter(is_folder, (live / name for name in ("simple", "project", "changes")))
     for folder in (root.bin, root.releases, live, *pages):
+        yield str(folder)
         yield from sorted(_looked_into(folder))
 
 
