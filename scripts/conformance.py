@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Container, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
@@ -23,7 +23,7 @@ from scripts.cores import in_pieces, on_all_cores
 from scripts.digest import sha256_of
 from scripts.distribution import Distribution
 from scripts.files import is_file
-from scripts.held import PACKAGES, Held, faults, hold_all, with_sidecars
+from scripts.held import PACKAGES, Held, faults, hold_all
 from scripts.list_files import FILE, Record
 from scripts.locks import Pin
 from scripts.problem import Problem, Rule
@@ -56,8 +56,16 @@ def _read(folder: Path, path: str) -> bytes | None:
     return (folder / path).read_bytes() if is_file(folder / path) else None
 
 
-def _in_packages(names: Collection[str]) -> set[str]:
-    return {f"{PACKAGES}/{name}" for name in with_sidecars(names)}
+class _Pool(Container[str]):
+    """The paths of files and their sidecars, given the files' names: in full they would be many, and long."""
+
+    def __init__(self, names: Container[str]) -> None:
+        self._names = names
+
+    def __contains__(self, path: object) -> bool:
+        folder, _, name = str(path).rpartition("/")
+        distribution = name.removesuffix(".metadata") if name.endswith(".whl.metadata") else name
+        return folder == PACKAGES and distribution in self._names
 
 
 def _listed(forms: Forms) -> Listed:
@@ -92,14 +100,12 @@ def _examine_forms(
         *disagreements(forms),
         *project_problems(name, forms, pins, approved, held),
         *provenance_problems(forms, lambda path: _read(folder, path)),
-        *link_problems(forms.html_path, links_of(forms.document), _in_packages(listed.files.keys())),
+        *link_problems(forms.html_path, links_of(forms.document), _Pool(listed.files.keys())),
     ]
     return listed, problems
 
 
-def _follow(
-    folder: Path, path: str, *known: Collection[str], files: Collection[str] | None = None
-) -> Iterator[Problem]:
+def _follow(folder: Path, path: str, *known: Container[str], files: Collection[str] | None = None) -> Iterator[Problem]:
     """Follow the links of a page; that of a project for people links its files."""
     if (data := _read(folder, path)) is None:
         return
@@ -114,14 +120,18 @@ def _follow(
 
 
 def _examine_projects(
-    folder: Path, approved: Approved, held: Mapping[str, Held], known: Collection[str], piece: Mapping[str, Pins]
+    folder: Path,
+    approved: Approved,
+    held: Mapping[str, Held],
+    known: Sequence[Container[str]],
+    piece: Mapping[str, Pins],
 ) -> list[tuple[str, Listed, list[Problem]]]:
     """Examine the pages of some projects, given with their pins; known are the pages and files of all."""
     found = []
     for name, pins in piece.items():
         listed, problems = _examine_forms(folder, name, pins, approved, held)
-        own = _in_packages(listed.files.keys()) | {f"provenance/{file}.json" for file in listed.with_provenance}
-        problems += _follow(folder, f"project/{name}/index.html", known, own, files=listed.files)
+        pool, proofs = _Pool(listed.files.keys()), {f"provenance/{file}.json" for file in listed.with_provenance}
+        problems += _follow(folder, f"project/{name}/index.html", *known, pool, proofs, files=listed.files)
         found.append((name, listed, problems))
     return found
 
@@ -177,7 +187,7 @@ def examine(
     """
     problems, projects = list(faults(held)), dict(kept)
     pins = approved.by_project
-    work = partial(_examine_projects, folder, approved, held, pages(pins, ()) | _in_packages(held.keys()))
+    work = partial(_examine_projects, folder, approved, held, (pages(pins, ()), _Pool(held.keys())))
     names = sorted(pins.keys() - kept.keys())
     pieces = [{name: pins[name] for name in piece} for piece in in_pieces(names, _PROJECTS_AT_ONCE)]
     for found in on_all_cores(work, pieces):
@@ -188,7 +198,7 @@ def examine(
     files = {name: sha256 for listed in projects.values() for name, sha256 in listed.files.items()}
     expected = pages(pins, (name for listed in projects.values() for name in listed.with_provenance))
     for path in ("index.html", "changes/index.html", "not-here.html", "simple/index.html"):
-        problems += _follow(folder, path, expected, _in_packages(files.keys()))
+        problems += _follow(folder, path, expected, _Pool(files.keys()))
     problems += _lists(folder, files, held)
     if is_file(folder / sbom.FILE):
         problems += conformance_sbom.problems(folder, files)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Container, Iterable, Iterator
 from urllib.parse import unquote, urlsplit
 
 from lxml import etree, html
@@ -50,7 +50,7 @@ def links_of(document: html.HtmlElement) -> list[Link]:
     return [(one, link) for one in elements for name, link in one.items() if name in defs.link_attrs]
 
 
-def link_problems(path: str, links: Iterable[Link], *known: Collection[str]) -> Iterator[Problem]:
+def link_problems(path: str, links: Iterable[Link], *known: Container[str]) -> Iterator[Problem]:
     """Name the links of a page that do not lead to anything known, and those that leave the index."""
     for element, link in links:
         if _is_other_site(path, element, link):

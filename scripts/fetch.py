@@ -29,13 +29,14 @@ from scripts.locate import Missing, Pages, Wanted, candidates, is_release, locat
 from scripts.locks import Pin
 from scripts.page import Page
 from scripts.pip_environment import pip_environment
+from scripts.places import Places
 from scripts.root import Root
 from scripts.upstream import Upstream, UpstreamError
 
 _RENAMED = "it was published under another name than the upstream's, and that file is gone; take another version"
 
 
-def held(root: Root, wanted: Wanted, allow_sdists: Sequence[str]) -> dict[Pin, Path]:
+def held(root: Root, wanted: Wanted, allow_sdists: Sequence[str]) -> Places[Pin]:
     """Find the wanted files that the shared folder has, by their content.
 
     A name that was published stays: the same content under another name is a stray, such as a twin in other case.
@@ -44,7 +45,7 @@ def held(root: Root, wanted: Wanted, allow_sdists: Sequence[str]) -> dict[Pin, P
     by_hash: dict[str, list[Pin]] = {}
     for pin in wanted:
         by_hash.setdefault(pin.sha256, []).append(pin)
-    found: dict[Pin, Path] = {}
+    found: dict[Pin, tuple[Path, str]] = {}
     for folder in (root.packages, root.incoming, root.retired):
         for name in sorted(entry.name for entry in os.scandir(folder)):
             place = f"{folder}/{name}"
@@ -55,8 +56,8 @@ def held(root: Root, wanted: Wanted, allow_sdists: Sequence[str]) -> dict[Pin, P
                 continue
             for pin in by_hash.get(sha256, ()):
                 if misfit(name, pin, wanted[pin], allow_sdists) is None:
-                    found.setdefault(pin, folder / name)
-    return found
+                    found.setdefault(pin, (folder, sys.intern(name)))
+    return Places(found)
 
 
 class _Told(NamedTuple):
@@ -135,7 +136,7 @@ def _not_in_house(pin: Pin, wheels: Mapping[str, Path]) -> str:
     return f"first_party has no wheel with sha256 {pin.sha256}; {others}"
 
 
-def _in_reach(root: Root, wanted: Wanted, settings: Config) -> dict[Pin, Path]:
+def _in_reach(root: Root, wanted: Wanted, settings: Config) -> Places[Pin]:
     """Find the files that need no upstream: those held, and the in-house ones.
 
     Raises SystemExit where an in-house one is gone: no upstream is asked for a release that cannot be.
@@ -184,7 +185,7 @@ def _download(
     return lost + [Missing(pin, wanted[pin], reason) for pin, reason in failed.items()]
 
 
-def fetch(root: Root, wanted: Wanted, settings: Config, *, upstream_url: str, timeout: float) -> dict[Pin, Path]:
+def fetch(root: Root, wanted: Wanted, settings: Config, *, upstream_url: str, timeout: float) -> Places[Pin]:
     """Return a verified file for each pin, fetching what is not held; timeout is in seconds.
 
     Raises SystemExit with one list of all pins that end without a file, and why; what arrived is kept for the next run.

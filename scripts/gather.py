@@ -17,6 +17,7 @@ from scripts.list_files import NOTHING, File, list_files
 from scripts.locate import Wanted
 from scripts.locks import Key, Pin
 from scripts.offer import Offer
+from scripts.places import Places
 from scripts.publish import next_moment
 from scripts.root import Root
 from scripts.waivers import Waiver
@@ -27,7 +28,7 @@ class Gathered(NamedTuple):
     """What would be published: where each file is now, by its sha256, and the time of the release."""
 
     offer: Offer
-    paths: dict[str, Path]
+    paths: Places[str]
     moment: datetime
 
 
@@ -75,7 +76,8 @@ def gather(
     found = fetch(root, wanted, settings, upstream_url=upstream, timeout=timeout)
     moment = next_moment(root)
     files = list_files(root, found, wanted, time_text(moment), locks.in_house(locks.existing()), learned=learned)
-    return Gathered(offer_of(files, settings, Memory(root)), {pin.sha256: path for pin, path in found.items()}, moment)
+    by_sha256 = Places({pin.sha256: parts for pin, parts in found.parts.items()})
+    return Gathered(offer_of(files, settings, Memory(root)), by_sha256, moment)
 
 
 def offer_of(files: Sequence[File], settings: Config, memory: Memory) -> Offer:

@@ -53,12 +53,11 @@ def hold_all(
 
     read are distributions that were read and checked in this run, by sha256: the same bytes need not be read again.
     """
-    there = {name: path for name, path in files.items() if is_file(path)}
-    names, held = sorted(there), dict[str, Held]()
+    names, held = sorted(name for name, path in files.items() if is_file(path)), dict[str, Held]()
     groups = [names[at : at + _IN_A_GROUP] for at in range(0, len(names), _IN_A_GROUP)]
-    for _, group in side_by_side(lambda at: {name: hold(there[name], read) for name in at}, groups, at_once=_AT_ONCE):
+    for _, group in side_by_side(lambda at: {name: hold(files[name], read) for name in at}, groups, at_once=_AT_ONCE):
         held |= group
-        show(f"Checking: {len(held)} of {len(there)} files")
+        show(f"Checking: {len(held)} of {len(names)} files")
     return held
 
 

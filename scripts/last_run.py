@@ -209,15 +209,22 @@ def _completed(root: Root, record: Record) -> Record:
     return record._replace(is_whole=is_whole, shared=shared, pool=_pool_digest(root, live))
 
 
-def keep(root: Root, record: Record, beside: Mapping[str, bytes], key: str) -> None:
+def _digested(pieces: Iterable[bytes], digest: hashlib._Hash) -> Iterator[bytes]:
+    for piece in pieces:
+        digest.update(piece)
+        yield piece
+
+
+def keep(root: Root, record: Record, beside: Mapping[str, Iterable[bytes]], key: str) -> None:
     """Leave a record to the next run, of the shared folder as it is; where it cannot be written, that run works.
 
-    beside is what else that run can use, by name; key is what releases are signed with.
+    beside is what else that run can use, by name, in pieces; key is what releases are signed with.
     """
     try:
-        for name, data in beside.items():
-            write_synced(root.path / name, data)
-        sums = {name: hashlib.sha256(data).hexdigest() for name, data in beside.items()}
+        digests = {name: hashlib.sha256() for name in beside}
+        for name, pieces in beside.items():
+            write_synced(root.path / name, _digested(pieces, digests[name]))
+        sums = {name: digest.hexdigest() for name, digest in digests.items()}
         told = _completed(root, record)._replace(code=code_digest(), beside=sums)
         data = json.dumps(told._asdict()).encode()
         if key:

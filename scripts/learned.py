@@ -7,7 +7,7 @@ One array a file, in the order of Distribution's fields. It is believed as far a
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from scripts.distribution import About, Distribution, shared
@@ -16,11 +16,11 @@ from scripts.manifest import Fact
 from scripts.versions import parse_version
 
 
-def text(files: Iterable[Distribution], *, is_checked: bool) -> bytes:
-    """Write what was learned of files; is_checked: the archives of all were checked by now."""
+def lines(files: Iterable[Distribution], *, is_checked: bool) -> Iterator[bytes]:
+    """Yield what was learned of files, line by line; is_checked: the archives of all were checked by now."""
     told = ({**one._asdict(), "version": str(one.version)} for one in files)
-    lines = ([*list(one.values())[:-1], is_checked or one["is_checked"]] for one in told)
-    return "".join(f"{json.dumps(line)}\n" for line in lines).encode()
+    for one in told:
+        yield f"{json.dumps([*list(one.values())[:-1], is_checked or one['is_checked']])}\n".encode()
 
 
 def _tuples(value: Any) -> Any:
@@ -39,7 +39,7 @@ def _distribution(line: str) -> Distribution:
 
 
 def read(data: bytes) -> dict[str, Distribution]:
-    """Return what was learned of each file, by its sha256; what is not as `text` wrote it tells nothing."""
+    """Return what was learned of each file, by its sha256; what is not as `lines` wrote it tells nothing."""
     try:
         return {one.sha256: one for one in map(_distribution, data.decode("ascii").splitlines())}
     except (ValueError, TypeError, RecursionError):

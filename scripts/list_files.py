@@ -120,12 +120,10 @@ def _name_problems(pin: Pin, filename: str) -> Iterator[str]:
 
 
 def _clashes(files: Mapping[Pin, Path]) -> Iterator[str]:
-    hashes: dict[str, set[str]] = {}
-    for pin, path in files.items():
-        hashes.setdefault(path.name, set()).add(pin.sha256)
-    for name, different in hashes.items():
-        if len(different) > 1:
-            yield f"{name}: locked with two hashes; run make upgrade so that the locks agree"
+    known: dict[str, str] = {}
+    names = ((path.name, pin.sha256) for pin, path in files.items())
+    for name in {name for name, sha256 in names if known.setdefault(name, sha256) != sha256}:
+        yield f"{name}: locked with two hashes; run make upgrade so that the locks agree"
 
 
 def _with_upload_time(facts: Facts, known: Known | None) -> Facts:
@@ -136,12 +134,14 @@ def _with_upload_time(facts: Facts, known: Known | None) -> Facts:
     return facts._replace(upload_time=time_text(datetime.fromtimestamp(moment, UTC)))
 
 
-def _read_piece(known: Collection[str], piece: Sequence[tuple[Pin, Path]]) -> list[tuple[Pin, Distribution | str]]:
+def _read_piece(
+    known: Collection[str], paths: Mapping[Pin, Path], piece: Sequence[Pin]
+) -> list[tuple[Pin, Distribution | str]]:
     """Read some files; of one that cannot be read, say why."""
     found: list[tuple[Pin, Distribution | str]] = []
-    for pin, path in piece:
+    for pin in piece:
         try:
-            found.append((pin, distribution.read(path, pin.sha256, is_sound=pin.sha256 in known)))
+            found.append((pin, distribution.read(paths[pin], pin.sha256, is_sound=pin.sha256 in known)))
         except ValueError as error:
             found.append((pin, str(error)))
     return found
@@ -157,8 +157,8 @@ def _read(
         if one and one.filename == path.name:
             yield pin, one
         else:
-            unknown.append((pin, path))
-    for found in on_all_cores(partial(_read_piece, known), in_pieces(unknown, _FILES_AT_ONCE)):
+            unknown.append(pin)
+    for found in on_all_cores(partial(_read_piece, known, paths), in_pieces(unknown, _FILES_AT_ONCE)):
         yield from ((pin, shared(one) if isinstance(one, Distribution) else one) for pin, one in found)
 
 

@@ -79,16 +79,15 @@ class Manifest(NamedTuple):
         """The names of the wheels and sdists."""
         return [name for name in self.pool if not name.endswith(".metadata")]
 
-    def text(self) -> str:
-        """Return what the file holds."""
+    def lines(self) -> Iterator[str]:
+        """Yield what the file holds, line by line."""
         head = {name: value for name, value in self._asdict().items() if name != "files"}
         head["programs"] = {name: fact._asdict() for name, fact in self.programs.items()}
         head["distributions"] = len(self.distributions)
-        lines = (
-            f'{{"path": {_quoted(path)}, "sha256": "{sha256}", "size": {size}}}\n'
-            for path, (sha256, size) in sorted(self.files.items())
-        )
-        return "".join((f"{json.dumps(head, sort_keys=True)}\n", *lines))
+        yield f"{json.dumps(head, sort_keys=True)}\n"
+        for path in sorted(self.files):
+            sha256, size = self.files[path]
+            yield f'{{"path": {_quoted(path)}, "sha256": "{sha256}", "size": {size}}}\n'
 
 
 def fact_of(source: Path | str | bytes) -> Fact:

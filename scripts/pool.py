@@ -29,11 +29,15 @@ def fill(root: Root, made: Manifest, sources: Sources, gave_way: list[tuple[Path
     """
     facts, packages = made.pool, root.packages
     # Sidecars come first: they are read from wheels that are still where they were.
-    names = sorted(sources, key=lambda name: (not callable(sources[name]), name))
+    names = sorted(sources, key=lambda name: (not _is_sidecar(name), name))
     added = [name for name in names if _add(root, packages / name, sources[name], facts[name], gave_way)]
     # A file that was fetched is on the disk since then.
-    sync_all(packages / name for name in added if callable(sources[name]))
-    return sum(not name.endswith(".metadata") for name in added)
+    sync_all(packages / name for name in added if _is_sidecar(name))
+    return sum(not _is_sidecar(name) for name in added)
+
+
+def _is_sidecar(name: str) -> bool:
+    return name.endswith(".metadata")
 
 
 def _add(

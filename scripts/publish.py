@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -28,7 +28,8 @@ from scripts.manifest import OWN, PACKAGES, Fact, Manifest, fact_of
 from scripts.offer import Offer
 from scripts.origin import Origin
 from scripts.people import write_release_pages
-from scripts.pool import Sources, make_way
+from scripts.places import Places
+from scripts.pool import make_way
 from scripts.release import is_damaged, make_live, moment_of, newest_generation, paths, problems
 from scripts.root import RELEASE_TIME, Root
 from scripts.signature import is_of, sign, verified
@@ -56,21 +57,32 @@ class Made(NamedTuple):
 
     offer: Offer
     site: Path
-    files: Mapping[str, Path]
+    files: Places[str]
     moment: datetime
     wanted: Wanted
     origin: Origin
     kept: frozenset[str] = frozenset()
 
-    @property
-    def sources(self) -> Sources:
-        """The files of the pool, and how to get the bytes of sidecars, by name."""
-        found: dict[str, Path | Callable[[], bytes]] = {}
-        for one in (file.distribution for file in self.offer.files):
-            found[one.filename] = self.files[one.sha256]
+
+class _Sources(Mapping[str, Path | Callable[[], bytes]]):
+    """The files of the pool, and how to get the bytes of sidecars, by name, each made when it is asked for."""
+
+    def __init__(self, made: Made) -> None:
+        self._offered = {file.distribution.filename: file.distribution for file in made.offer.files}
+        self._files = made.files
+
+    def __getitem__(self, name: str) -> Path | Callable[[], bytes]:
+        place = self._files[self._offered[name.removesuffix(".metadata")].sha256]
+        return partial(read_metadata, place) if name.endswith(".metadata") else place
+
+    def __iter__(self) -> Iterator[str]:
+        for name, one in self._offered.items():
+            yield name
             if one.metadata is not None:
-                found[f"{one.filename}.metadata"] = partial(read_metadata, self.files[one.sha256])
-        return found
+                yield f"{name}.metadata"
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
 
 
 class Signing(NamedTuple):
@@ -93,7 +105,7 @@ def publish(root: Root, made: Made, keep: int, signing: Signing, *, is_forced: b
     if told is None:
         told = _next(root, made, content)
         _sign(made.site, signing, live)
-    counts = make_live(root, told, live if live and not is_new else made.site, made.sources, keep)
+    counts = make_live(root, told, live if live and not is_new else made.site, _Sources(made), keep)
     if is_new and live and live.name.endswith(f"-{content}") and is_damaged(live):
         make_way(root, live)  # nobody can go back to it
     return Published(told.release, is_new, *counts)
@@ -112,7 +124,8 @@ def _next(root: Root, made: Made, content: str) -> Manifest:
     tell(made.offer, made.site, [_entry(name, made, live), *(history.read(live) if live else [])])
     _refuse(made, name)
     told = _manifest(made, name, newest_generation(root) + 1)
-    (made.site / manifest.FILE).write_text(told.text(), encoding="ascii")
+    with (made.site / manifest.FILE).open("w", encoding="ascii") as file:
+        file.writelines(told.lines())
     return told
 
 
@@ -188,7 +201,7 @@ def tell(offer: Offer, site: Path, entries: Sequence[Entry]) -> None:
 def _refuse(made: Made, release: str) -> None:
     """Raise SystemExit where what is to be published breaks a rule; the shared folder is as it was."""
     offered = [file.distribution for file in made.offer.files]
-    files = {one.filename: made.files[one.sha256] for one in offered}
+    files = Places({one.filename: made.files.parts[one.sha256] for one in offered})
     # Whoever can write to the shared folder can plant a release that claims to have checked a file.
     read = {one.sha256: one for one in offered if one.is_checked}
     approved = Approved(made.wanted, made.offer.denied)

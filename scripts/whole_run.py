@@ -10,7 +10,7 @@ import argparse
 import gc
 import json
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -21,7 +21,7 @@ from scripts.closure_check import Check
 from scripts.config import Config
 from scripts.gather import gather, read_approved
 from scripts.last_run import FILES, PAGES, Record
-from scripts.learned import read, text
+from scripts.learned import lines, read
 from scripts.locate import Wanted
 from scripts.origin import locks_digest, origin_of
 from scripts.publish import Made, Published, Signing, publish
@@ -46,7 +46,7 @@ def _publish(
     settings: Config,
     report: Report,
     beside: dict[str, bytes],
-) -> tuple[Published, dict[str, bytes]]:
+) -> tuple[Published, dict[str, Iterable[bytes]]]:
     """Do the work; returns with what was published what the next run can use."""
     learned = read(beside.pop(FILES, b""))  # as text it takes as much again
     gathered = gather(root, wanted, settings, upstream=args.upstream, timeout=args.fetch_timeout, learned=learned)
@@ -65,8 +65,8 @@ def _publish(
     rolled_back.forget(root)
     distributions = (file.distribution for file in offer.files)
     return published, {
-        PAGES: json.dumps(built.digests).encode(),
-        FILES: text(distributions, is_checked=published.is_new),
+        PAGES: [json.dumps(built.digests).encode()],
+        FILES: lines(distributions, is_checked=published.is_new),
     }
 
 

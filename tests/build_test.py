@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import socket
+import tracemalloc
 from collections.abc import Iterator
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -21,6 +22,7 @@ from pypi_simple import PyPISimple
 from upstream import Upstream
 
 from scripts.build import PRECOMPRESSED_BYTES, PRECOMPRESSED_JSON_BYTES, build, seal
+from scripts.conformance_tree import tree_problems
 
 YAML = 'python_versions: ["3.12"]\nplatforms: [manylinux_2_28_x86_64]\nclosure: off\n'
 FILES = [
@@ -131,6 +133,21 @@ def test_a_large_page_has_a_compressed_twin_with_the_same_validator(tmp_path: Pa
     ]
     assert gzip.decompress((tmp_path / "large.json.gz").read_bytes()) == bytes(PRECOMPRESSED_BYTES)
     assert (tmp_path / "large.json.gz.etag").read_text() == (tmp_path / "large.json.etag").read_text()
+
+
+def test_a_page_of_any_size_is_sealed_and_checked_piece_by_piece(tmp_path: Path) -> None:
+    page = tmp_path / "page.json"
+    with page.open("wb") as file:
+        file.truncate(2**26)
+    tracemalloc.start()
+    try:
+        seal([page])
+        problems = list(tree_problems(tmp_path, {page.name}, is_published=False))
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert problems == []
+    assert peak < 2**24
 
 
 def test_two_builds_are_the_same_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

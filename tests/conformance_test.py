@@ -27,6 +27,7 @@ from scripts.gather import read_approved
 from scripts.list_files import list_files
 from scripts.offer import Offer
 from scripts.origin import origin_of
+from scripts.places import Places
 from scripts.publish import Made, Signing, next_moment
 from scripts.publish import publish as publish_site
 from scripts.root import opened
@@ -669,7 +670,7 @@ def publish_broken(checkout: Checkout, upstream: Upstream, folder: Path, change:
         offer = Offer(list_files(root, found, wanted, time_text(moment)))
         build(offer, folder)
         change(folder)
-        paths = {pin.sha256: path for pin, path in found.items()}
+        paths = Places({pin.sha256: parts for pin, parts in found.parts.items()})
         with pytest.raises(SystemExit) as caught:
             publish_site(root, Made(offer, folder, paths, moment, wanted, origin_of({})), 5, Signing())
     return str(caught.value)

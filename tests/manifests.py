@@ -15,4 +15,4 @@ def remake(release: Path, generation: int | None = None) -> None:
     pages = {path: fact_of(release / path) for path in paths(release) - OWN}
     pool = {path: fact for path, fact in old.files.items() if path.startswith(PACKAGES)}
     new = old._replace(release=release.name, files=pages | pool, generation=generation or old.generation)
-    (release / manifest.FILE).write_text(new.text())
+    (release / manifest.FILE).write_text("".join(new.lines()))
