@@ -84,7 +84,9 @@ def disk_errors(folder: Path, verb: str) -> Iterator[None]:
         yield
     except OSError as error:
         # Of two names, the second is the one that was written.
-        where = error.filename2 or error.filename or " or ".join(filter(None, (str(folder), tempfile.tempdir)))
+        where = str(error.filename2 or error.filename or " or ".join(filter(None, (str(folder), tempfile.tempdir))))
+        if os.sep not in where and where != str(folder):  # of what fails within a folder that is open, the name alone
+            where = f"{where}, somewhere below {folder}"
         reason = error.strerror or str(error)
         raise SystemExit(f"{where}: {reason}; mend that, then run {verb} again") from None
 
