@@ -70,16 +70,16 @@ def build(offer: Offer, site: Path, before: Before | None = None) -> Built:
 
 
 def _write_lists(offer: Offer, site: Path) -> None:
-    text = listing(offer.files)
     for name in (FILE, "packages.json"):  # which is where readers of a dumb-pypi look
-        (site / name).write_text(text, encoding="ascii")
+        with (site / name).open("w", encoding="ascii") as file:
+            file.writelines(listing(offer.files))
 
 
 def _write_projects(site: Path, projects: Sequence[Project]) -> None:
     """Write the pages of projects, and what stands beside them."""
     simple = site / "simple"
     with tempfile.TemporaryDirectory(dir=site) as folder:
-        said = _run_dumb_pypi(listing(file for project in projects for file in project.files), Path(folder))
+        said = _run_dumb_pypi((file for project in projects for file in project.files), Path(folder))
         pages = {one.name: project_page(one.name, one.files, one.status) for one in projects}
         if wrong := complete_pages(Path(folder) / "simple", pages, simple):
             names = ", ".join(wrong)
@@ -104,7 +104,7 @@ def _write_provenance(file: File, site: Path) -> Path:
     return place
 
 
-def _run_dumb_pypi(files: str, folder: Path) -> str:
+def _run_dumb_pypi(files: Iterable[File], folder: Path) -> str:
     """Let dumb-pypi write its pages of a list of files; returns what it said.
 
     Only those of the Simple API are used. In its /pypi/<name>/json, sizes and upload times do not have the form that
@@ -118,8 +118,9 @@ def _run_dumb_pypi(files: str, folder: Path) -> str:
     )
     # It writes its pages in the locale's encoding.
     environment = os.environ | {"PYTHONUTF8": "1"}
+    text = "".join(listing(files))
     done = subprocess.run(
-        command, input=files, env=environment, capture_output=True, text=True, encoding="utf-8", check=False
+        command, input=text, env=environment, capture_output=True, text=True, encoding="utf-8", check=False
     )
     if done.returncode:
         raise_disk_error(done.stderr, folder)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
+from itertools import chain
 from typing import Any, NamedTuple
 
 from packaging.specifiers import SpecifierSet
@@ -93,9 +94,9 @@ class Served:
             self._places[text] = min((self._tags[tag] for tag in _parsed_tags(text) if tag in self._tags), default=None)
         return self._places[text]
 
-    def pins(self, files: Iterable[File]) -> list[File]:
-        """List the files that the target's own lock names."""
-        return [file for file in files if self._key in file.serves]
+    def pins(self, files: Iterable[File]) -> Iterator[File]:
+        """Yield the files that the target's own lock names."""
+        return (file for file in files if self._key in file.serves)
 
     def _accepts(self, file: File) -> bool:
         return self._place(file) is not None and self._has_python(file.distribution.requires_python or "")
@@ -186,18 +187,22 @@ def missing(served: Served, roots: Sequence[Line], files: Sequence[File]) -> Ite
     seen: set[Node] = set()
     followed: set[Asked] = set()
     yield from (Missing((), root.text, root.where) for root in roots if not served.meets(root.text))
-    asked = [one for root in roots for one in served.leads_to(root.text)]
-    rest = [(file, Node(file.distribution.filename, "")) for file in served.pins(files)]
+    asked = (one for root in roots for one in served.leads_to(root.text))
+    rest = ((file, Node(file.distribution.filename, "")) for file in served.pins(files))
     yield from _walk(served, asked, seen, followed)
     yield from _walk(served, rest, seen, followed)
+
+
+def _taken(todo: deque[_Step]) -> Iterator[_Step]:
+    while todo:
+        yield todo.popleft()
 
 
 def _walk(
     served: Served, start: Iterable[tuple[File, Node]], seen: set[Node], followed: set[Asked]
 ) -> Iterator[Missing]:
-    todo = deque(_Step(node, file, None) for file, node in start)
-    while todo:
-        step = todo.popleft()
+    todo = deque[_Step]()
+    for step in chain((_Step(node, file, None) for file, node in start), _taken(todo)):
         if step.node in seen:
             continue
         seen.add(step.node)
@@ -206,7 +211,8 @@ def _walk(
                 yield Missing(step.chain, need)
             asked = need_of(need).asked
             if asked not in followed:
-                todo.extend(_Step(node, file, step) for file, node in _onward(served, step.file, need))
+                onward = _onward(served, step.file, need)
+                todo.extend(_Step(node, file, step) for file, node in onward if node not in seen)
             if asked.project != step.file.distribution.name:
                 followed.add(asked)
 

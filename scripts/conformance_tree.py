@@ -74,10 +74,9 @@ def _found(folder: Path, expected: Mapping[str, str], above: str = "") -> Iterat
 def _expected(folder: Path, pages: Collection[str], *, is_published: bool) -> dict[str, str]:
     twins = {f"{page}.gz" for page in pages if has_twin(folder / page, _size(folder / page))}
     files = {*pages, *twins} | {f"{page}.etag" for page in (*pages, *twins)}
-    folders = {str(above) for path in files for above in Path(path).parents} - {"."}
     own = {ID_FILE: REGULAR, LINK_TO_POOL: LINK, manifest.FILE: REGULAR} if is_published else {}
     own |= {manifest.SIGNATURE: REGULAR} if is_published and is_file(folder / manifest.SIGNATURE) else {}
-    return dict.fromkeys(files, REGULAR) | dict.fromkeys(folders, FOLDER) | own
+    return dict.fromkeys(files, REGULAR) | dict.fromkeys(manifest.folders(files), FOLDER) | own
 
 
 def _size(path: Path) -> int:

@@ -11,12 +11,14 @@ import errno
 import os
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
 from pathlib import Path
 
 _AT_ONCE = 16
+_IN_A_GROUP = 4096  # the paths of all would be many, and long
 
 
-def sync(path: Path) -> None:
+def sync(path: Path | str) -> None:
     """fsync a file, or a folder so that the names in it survive a crash; file systems that cannot are left alone.
 
     The system tells an error of writing to whoever asks first, also if the file was closed since it was written.
@@ -31,15 +33,16 @@ def sync(path: Path) -> None:
         os.close(descriptor)
 
 
-def _sync_each(paths: Iterator[Path]) -> None:
+def _sync_each(paths: Iterator[Path | str]) -> None:
     for path in paths:
         sync(path)
 
 
-def sync_all(paths: Iterable[Path]) -> None:
+def sync_all(paths: Iterable[Path | str]) -> None:
     """fsync all of them; raises OSError where one cannot be written."""
-    todo = list(paths)
-    rest = iter(todo)  # the threads take from it in turn
+    todo = iter(paths)
     with ThreadPoolExecutor(_AT_ONCE) as pool:
-        for done in [pool.submit(_sync_each, rest) for _ in todo[:_AT_ONCE]]:
-            done.result()
+        while group := list(islice(todo, _IN_A_GROUP)):
+            rest = iter(group)  # the threads take from it in turn
+            for done in [pool.submit(_sync_each, rest) for _ in group[:_AT_ONCE]]:
+                done.result()

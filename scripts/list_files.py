@@ -102,10 +102,10 @@ def _record(one: Distribution, facts: Facts) -> Record:
     return {key: value for key, value in record.items() if value is not None}
 
 
-def listing(files: Iterable[File]) -> str:
-    """Return the text of `files.jsonl`."""
+def listing(files: Iterable[File]) -> Iterator[str]:
+    """Yield the lines of `files.jsonl`."""
     text = json.JSONEncoder(sort_keys=True).encode
-    return "".join(f"{text(_record(file.distribution, file.facts))}\n" for file in files)
+    return (f"{text(_record(file.distribution, file.facts))}\n" for file in files)
 
 
 def _name_problems(pin: Pin, filename: str) -> Iterator[str]:

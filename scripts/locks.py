@@ -151,7 +151,7 @@ def is_intact(path: Path) -> bool:
 
 def blocks(body: str) -> Iterator[str]:
     """Yield each pin of a lock's body with its hashes and its `# via`, as pip-compile wrote them."""
-    yield from re.findall(r"^[^\s#].*\n(?:[ \t].*\n)*", body, re.MULTILINE)
+    yield from (found[0] for found in re.finditer(r"^[^\s#].*\n(?:[ \t].*\n)*", body, re.MULTILINE))
 
 
 def parse_block(block: str) -> Iterator[Pin]:
@@ -174,18 +174,17 @@ def parse_block(block: str) -> Iterator[Pin]:
 def read_pins(path: Path) -> list[Pin]:
     """Read a lock's pins, in its order; raises SystemExit where anything else stands in the file."""
     body = read_body(path)
-    found = list(blocks(body))
     try:
-        if "".join(found) != body:
+        if sum(map(len, blocks(body))) != len(body):
             raise ValueError("it holds lines that belong to no pin")
-        return [pin for block in found for pin in parse_block(block)]
+        return [pin for block in blocks(body) for pin in parse_block(block)]
     except ValueError as error:
         raise SystemExit(f"{path}: {error}; run make lock") from None
 
 
 def read_first_party(path: Path) -> set[Pin]:
     """Return the pins of a lock that came from first_party."""
-    found = [block for block in blocks(read_body(path)) if FIRST_PARTY in block.splitlines()]
+    found = (block for block in blocks(read_body(path)) if FIRST_PARTY in block.splitlines())
     return {pin for block in found for pin in parse_block(block)}
 
 

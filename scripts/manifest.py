@@ -45,6 +45,22 @@ class Fact(NamedTuple):
     size: int
 
 
+class _Pool(Mapping[str, Fact]):
+    """Of files by path, those of the pool, by name, which is made when it is asked for."""
+
+    def __init__(self, files: Mapping[str, Fact]) -> None:
+        self._files = files
+
+    def __getitem__(self, name: str) -> Fact:
+        return self._files[f"{PACKAGES}{name}"]
+
+    def __iter__(self) -> Iterator[str]:
+        return (path.removeprefix(PACKAGES) for path in self._files if path.startswith(PACKAGES))
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+
 class Manifest(NamedTuple):
     """One release. commit is "" where there was no git, and ends in `-dirty` where files differed from the commit.
 
@@ -66,9 +82,9 @@ class Manifest(NamedTuple):
         return {path: fact for path, fact in self.files.items() if not path.startswith(PACKAGES)}
 
     @property
-    def pool(self) -> dict[str, Fact]:
+    def pool(self) -> Mapping[str, Fact]:
         """What stands in the pool, by name: distributions and sidecars."""
-        return {path.removeprefix(PACKAGES): fact for path, fact in self.files.items() if path.startswith(PACKAGES)}
+        return _Pool(self.files)
 
     def named(self) -> dict[str, Fact]:
         """Return all that a release needs, programs included, by path from the shared folder or the document root."""

@@ -33,6 +33,9 @@ class Need(NamedTuple):
     condition: str
 
 
+_ALONE = ("",)
+
+
 @cache
 def need_of(text: str) -> Need:
     """Read a requirement; raises InvalidRequirement where it is none."""
@@ -40,5 +43,6 @@ def need_of(text: str) -> Need:
     # Many are of the same project, or of the same version of others.
     project = sys.intern(canonicalize_name(one.name))
     specifier = None if one.url else sys.intern(str(one.specifier))
-    asked = Asked(project, specifier, ("", *sorted(map(canonicalize_name, one.extras))))
+    extras = ("", *sorted(map(canonicalize_name, one.extras))) if one.extras else _ALONE
+    asked = Asked(project, specifier, extras)
     return Need(asked, one.marker, str(one.marker or ""))

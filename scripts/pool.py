@@ -28,12 +28,16 @@ def fill(root: Root, made: Manifest, sources: Sources, gave_way: list[tuple[Path
     What had to make way is added to gave_way: where it stood, and where it is now.
     """
     facts, packages = made.pool, root.packages
+
+    def added(*, are_sidecars: bool) -> Iterator[str]:
+        for name in (name for name in sources if _is_sidecar(name) == are_sidecars):
+            if _add(root, packages / name, sources[name], facts[name], gave_way):
+                yield f"{packages}/{name}"
+
     # Sidecars come first: they are read from wheels that are still where they were.
-    names = sorted(sources, key=lambda name: (not _is_sidecar(name), name))
-    added = [name for name in names if _add(root, packages / name, sources[name], facts[name], gave_way)]
+    sync_all(added(are_sidecars=True))
     # A file that was fetched is on the disk since then.
-    sync_all(packages / name for name in added if _is_sidecar(name))
-    return sum(not _is_sidecar(name) for name in added)
+    return sum(1 for _ in added(are_sidecars=False))
 
 
 def _is_sidecar(name: str) -> bool:

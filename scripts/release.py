@@ -105,27 +105,26 @@ def _write(root: Root, made: Manifest, site: Path) -> None:
     temporary = root.releases / f".{made.release}.new"
     remove(temporary)
     site.rename(temporary)  # it was made below the shared folder
-    written = _share(temporary, root.live, made)
     write_synced(temporary / ID_FILE, f"{made.release}\n".encode())
     (temporary / LINK).symlink_to(POOL)
     own = filter(is_file, (temporary / manifest.FILE, temporary / manifest.SIGNATURE))
-    folders = (Path(above) for above, _, _ in os.walk(temporary))
-    sync_all(itertools.chain(written, own, folders))
+    folders = (above for above, _, _ in os.walk(temporary))
+    sync_all(itertools.chain(_share(temporary, root.live, made), own, folders))
     for path, _ in problems(temporary, made):
         raise SystemExit(f"{temporary / path}: reads back other than it was written; check the disk, then try again")
     temporary.rename(root.releases / made.release)
 
 
-def _share(folder: Path, live: Path | None, made: Manifest) -> list[Path]:
-    """Link the live release's pages where they are the same, which also keeps their time; returns the other pages."""
+def _share(folder: Path, live: Path | None, made: Manifest) -> Iterator[str]:
+    """Link the live release's pages where they are the same, which also keeps their time; yields the other pages."""
     try:
         known = manifest.read(live).pages if live else {}
     except ValueError:
         known = {}
-    pages = ((path, fact, f"{live}/{path}") for path, fact in made.pages.items())
-    return [
-        folder / path for path, fact, old in pages if not _is_shared(f"{folder}/{path}", old, fact, known.get(path))
-    ]
+    for path, fact in made.pages.items():
+        page = f"{folder}/{path}"
+        if not _is_shared(page, f"{live}/{path}", fact, known.get(path)):
+            yield page
 
 
 def _is_shared(page: str, old: str, fact: Fact, known: Fact | None) -> bool:
