@@ -100,7 +100,7 @@ def _one(value: Value) -> Value:
 
 def shared(one: Distribution) -> Distribution:
     """Return a file that shares with others what is equal: those of a project say much the same."""
-    about = one.about._replace(stated=_one(one.about.stated))
+    about = one.about._replace(license=_one(one.about.license), stated=_one(one.about.stated))
     return Distribution(
         *(sys.intern(one.filename), _one(one.name), parse_version(str(one.version)), sys.intern(one.sha256), one.size),
         one.metadata and Fact(sys.intern(one.metadata.sha256), one.metadata.size),

@@ -10,6 +10,7 @@ from scripts.closure import Served
 from scripts.facts import Status
 from scripts.list_files import File
 from scripts.locks import Key
+from scripts.need import need_of
 from scripts.waivers import Waiver
 from scripts.why import Chain
 
@@ -51,6 +52,7 @@ class Offer:
     def forget_served(self) -> None:
         """Let go of what the questions about closure left: it takes as much memory as the files themselves."""
         vars(self).pop("served", None)
+        need_of.cache_clear()
 
     def status(self, project: str) -> Status:
         """Return a project's status (PEP 792): a denied one is quarantined, whatever the upstream says."""

@@ -65,8 +65,9 @@ def problems(folder: Path, made: Manifest) -> Iterator[tuple[str, str]]:
             yield path, "is missing"
         elif not is_right(f"{folder}/{path}", fact):
             yield path, f"is not what the manifest of {made.release} lists"
-    strays = found.keys() - OWN - pages.keys() - {path for path in folders if found.get(path)}
-    yield from ((path, f"is not in the manifest of {made.release}") for path in sorted(strays))
+    others = (path for path in found if path not in pages and path not in OWN)
+    strays = sorted(path for path in others if not (found[path] and path in folders))
+    yield from ((path, f"is not in the manifest of {made.release}") for path in strays)
     told, link = folder / ID_FILE, folder / LINK
     if not is_file(told) or told.read_bytes() != f"{made.release}\n".encode():
         yield ID_FILE, f"does not name the release {made.release}"
