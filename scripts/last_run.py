@@ -20,6 +20,7 @@ import shutil
 import sys
 from argparse import Namespace
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import UTC, datetime
 from itertools import islice
@@ -250,7 +251,9 @@ def still_holds(root: Root, args: Namespace, record: Record) -> bool:
         live = root.live
         if live is None or live.name != record.release or record.day != today() or root.now() >= record.due:
             return False
-        is_same = record.shared == _shared_digest(root, live, is_whole=record.is_whole)
-        return is_same and record.inputs == inputs_digest(args, record.paths)
+        with ThreadPoolExecutor(1) as pool:  # hashing leaves Python to others meanwhile
+            inputs = pool.submit(inputs_digest, args, record.paths)
+            is_same = record.shared == _shared_digest(root, live, is_whole=record.is_whole)
+        return is_same and record.inputs == inputs.result()
     except (OSError, ValueError, TypeError):
         return False

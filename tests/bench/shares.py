@@ -27,11 +27,13 @@ INDEX = {
     "digest all for the manifest": ("publish._content_digest", "publish._manifest"),
     "fill the pool and read it back": ("pool.fill", "pool.check", "pool.retire"),
     "sync the release and read it back": ("release._write",),
-    "leave a record": ("last_run.keep", "learned.text"),
+    "leave a record": ("last_run.keep",),
 }
 SAME = {
-    "read the checkout, and the code": ("last_run.inputs_digest",),
     "look at the shared folder": ("last_run._shared_digest",),
+    "wait until the checkout and the code are read, which goes on meanwhile": (
+        *("last_run.still_holds", "-last_run._shared_digest"),
+    ),
 }
 FETCH = {
     "read the checkout": ("gather.read_approved",),
