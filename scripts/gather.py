@@ -18,7 +18,7 @@ from scripts.locate import Wanted
 from scripts.locks import Key, Pin
 from scripts.offer import Offer
 from scripts.places import Places
-from scripts.publish import next_moment
+from scripts.release import next_moment
 from scripts.root import Root
 from scripts.waivers import Waiver
 from scripts.why import chains

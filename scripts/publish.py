@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -30,7 +30,7 @@ from scripts.origin import Origin
 from scripts.people import write_release_pages
 from scripts.places import Places
 from scripts.pool import make_way
-from scripts.release import is_damaged, make_live, moment_of, newest_generation, paths, problems
+from scripts.release import is_damaged, make_live, newest_generation, paths, problems
 from scripts.root import RELEASE_TIME, Root
 from scripts.signature import is_of, sign, verified
 from scripts.terminal import Progress
@@ -51,8 +51,8 @@ class Published(NamedTuple):
 class Made(NamedTuple):
     """What is to be published: the offer, its site as `build` made it, where each file is by sha256, and when.
 
-    moment is the release's time, from `next_moment`; wanted is what the locks name; kept are the projects whose pages
-    are those of an earlier release.
+    moment is the release's time, wanted what the locks name; kept are the projects whose pages are those of an earlier
+    release.
     """
 
     offer: Offer
@@ -109,13 +109,6 @@ def publish(root: Root, made: Made, keep: int, signing: Signing, *, is_forced: b
     if is_new and live and live.name.endswith(f"-{content}") and is_damaged(live):
         make_way(root, live)  # nobody can go back to it
     return Published(told.release, is_new, *counts)
-
-
-def next_moment(root: Root) -> datetime:
-    """Return the time of the next release, in UTC to the second; a later release always sorts behind."""
-    now = datetime.now(UTC).replace(microsecond=0)
-    last = max(map(moment_of, root.all_releases), default=None)
-    return max(now, last + timedelta(seconds=1)) if last else now
 
 
 def _next(root: Root, made: Made, content: str) -> Manifest:

@@ -13,7 +13,7 @@ import filecmp
 import itertools
 import os
 from collections.abc import Iterator, Mapping
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import NamedTuple
 
@@ -255,6 +255,13 @@ def mend(root: Root, made: Manifest, site: Path) -> Path:
         pool.make_way(root, release / LINK)
         (release / LINK).symlink_to(POOL)
     return release
+
+
+def next_moment(root: Root) -> datetime:
+    """Return the time of the next release, in UTC to the second; a later release always sorts behind."""
+    now = datetime.now(UTC).replace(microsecond=0)
+    last = max(map(moment_of, root.all_releases), default=None)
+    return max(now, last + timedelta(seconds=1)) if last else now
 
 
 def moment_of(release: Path) -> datetime:

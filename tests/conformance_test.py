@@ -28,8 +28,9 @@ from scripts.list_files import list_files
 from scripts.offer import Offer
 from scripts.origin import origin_of
 from scripts.places import Places
-from scripts.publish import Made, Signing, next_moment
+from scripts.publish import Made, Signing
 from scripts.publish import publish as publish_site
+from scripts.release import next_moment
 from scripts.root import opened
 
 OTHER = wheel("other", "1.0")

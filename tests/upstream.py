@@ -9,6 +9,7 @@ import html
 import itertools
 import json
 import socket
+import ssl
 import sys
 import threading
 from collections.abc import Iterable, Iterator
@@ -67,7 +68,7 @@ class _Server(ThreadingHTTPServer):
         super().shutdown_request(request)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        if not isinstance(sys.exception(), ConnectionError):  # a client may leave when it likes
+        if not isinstance(sys.exception(), ConnectionError | ssl.SSLError):  # a client may leave when it likes
             super().handle_error(request, client_address)
 
 
@@ -183,8 +184,9 @@ class Upstream:
     (RFC 9110); `statuses` are projects' PEP 792 objects, by name.
     """
 
-    def __init__(self) -> None:
-        """Make an empty index that does not run yet."""
+    def __init__(self, tls: ssl.SSLContext | None = None) -> None:
+        """Make an empty index that does not run yet; tls is what it needs to be `localhost` over HTTPS."""
+        self._tls = tls
         self.json = True
         self.absolute_urls = False
         self.credentials: tuple[str, str] | None = None
@@ -200,12 +202,14 @@ class Upstream:
     @property
     def url(self) -> str:
         """The index URL, as pip takes it; it outlives a stop, and the next start takes the same."""
-        return f"http://127.0.0.1:{self._port}/simple/"
+        return f"{'https://localhost' if self._tls else 'http://127.0.0.1'}:{self._port}/simple/"
 
     def start(self) -> Self:
         """Serve on a free port, or on the port it had."""
         self.stopping.clear()
         server = _Server(("127.0.0.1", self._port), _Handler)
+        if self._tls:
+            server.socket = self._tls.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
         server.upstream, server.connections, self._port = self, set(), server.server_port
         thread = threading.Thread(target=server.serve_forever, args=(0.02,))
         thread.start()

@@ -1,0 +1,99 @@
+"""scripts/upstream.py: whose certificates an upstream over HTTPS may have."""
+
+from __future__ import annotations
+
+import ssl
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from authority import Authority
+from distributions import wheel
+from upstream import Upstream
+
+from scripts.upstream import Upstream as Reader
+from scripts.upstream import UpstreamError
+
+NAMES = [f"project-{number}" for number in range(12)]
+ALL = {f"{name.replace('-', '_')}-1.0-py3-none-any.whl" for name in NAMES}
+
+
+@pytest.fixture
+def authority(tmp_path: Path) -> Authority:
+    return Authority(tmp_path)
+
+
+@pytest.fixture
+def upstream(authority: Authority) -> Iterator[Upstream]:
+    with Upstream(authority.context("localhost")) as running:
+        for name in NAMES:
+            running.add(wheel(name, "1.0"))
+        yield running
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_trusted(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def read(upstream: Upstream, trusted: Path | None) -> set[str]:
+    certificates = {"PIP_CERT": str(trusted)} if trusted else {}
+    reader = Reader({"PIP_INDEX_URL": upstream.url, **certificates}, time.monotonic() + 60)
+    return {file.filename for page in reader.pages(NAMES).values() if page for file in page.files}
+
+
+def test_who_is_trusted_is_read_once_for_all_connections(
+    upstream: Upstream, authority: Authority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loaded: list[tuple[Any, ...]] = []
+    load = ssl.SSLContext.load_verify_locations
+
+    def counted(context: ssl.SSLContext, *places: Any, **named: Any) -> None:
+        loaded.append((*places, *named.values()))
+        load(context, *places, **named)
+
+    monkeypatch.setattr(ssl.SSLContext, "load_verify_locations", counted)
+    assert read(upstream, authority.path) == ALL
+    assert loaded == [(str(authority.path),)]
+
+
+def test_who_is_trusted_may_stand_in_a_folder(upstream: Upstream, authority: Authority, tmp_path: Path) -> None:
+    folder = tmp_path / "trusted"
+    folder.mkdir()
+    # OpenSSL finds a certificate by a digest of its subject, CN=authority.
+    (folder / "aabdaf6b.0").write_bytes(authority.path.read_bytes())
+    assert read(upstream, folder) == ALL
+
+
+def test_what_the_environment_trusts_counts_as_for_pip(
+    upstream: Upstream, authority: Authority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(authority.path))
+    assert read(upstream, None) == ALL
+
+
+@pytest.mark.parametrize("trusted", ["another's", "the usual ones"])
+def test_no_other_certificate_is_accepted(upstream: Upstream, tmp_path: Path, trusted: str) -> None:
+    (tmp_path / "other").mkdir()
+    other = Authority(tmp_path / "other").path if trusted == "another's" else None
+    with pytest.raises(UpstreamError, match=r"/: its certificate is not accepted; is UPSTREAM right, and up\?"):
+        read(upstream, other)
+
+
+def test_no_other_host_is_accepted(authority: Authority) -> None:
+    with Upstream(authority.context("elsewhere")) as running:
+        running.add(wheel(NAMES[0], "1.0"))
+        with pytest.raises(UpstreamError, match="its certificate is not accepted"):
+            read(running, authority.path)
+
+
+@pytest.mark.parametrize("text", [None, "none"])
+def test_a_file_without_certificates_is_named(upstream: Upstream, tmp_path: Path, text: str | None) -> None:
+    place = tmp_path / "trusted.pem"
+    if text:
+        place.write_text(text)
+    with pytest.raises(UpstreamError, match=f": {place} has no certificates; "):
+        read(upstream, place)
