@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -70,9 +71,9 @@ def build(offer: Offer, site: Path, before: Before | None = None) -> Built:
 
 
 def _write_lists(offer: Offer, site: Path) -> None:
-    for name in (FILE, "packages.json"):  # which is where readers of a dumb-pypi look
-        with (site / name).open("w", encoding="ascii") as file:
-            file.writelines(listing(offer.files))
+    with (site / FILE).open("w", encoding="ascii") as file:
+        file.writelines(listing(offer.files))
+    shutil.copyfile(site / FILE, site / "packages.json")  # which is where readers of a dumb-pypi look
 
 
 def _write_projects(site: Path, projects: Sequence[Project]) -> None:

@@ -111,12 +111,13 @@ def _costs(place: Place, root: Path, bare: str, path: str) -> Iterator[Row]:
 
 
 @contextmanager
-def _bare(place: Place, tree: Tree) -> Iterator[str]:
+def _bare(place: Place, tree: Tree, *options: str) -> Iterator[str]:
     port = free_port()
-    command = (place.caddy, "file-server", f"--root={tree.web}", f"--listen=127.0.0.1:{port}")
+    url, command = f"http://127.0.0.1:{port}", (place.caddy, "file-server", f"--root={tree.web}")
     env = {"PATH": os.environ["PATH"], "HOME": str(place.folder)}
-    with server(*command, url=f"http://127.0.0.1:{port}/files.jsonl", log=place.folder / "bare.log", env=env):
-        yield f"http://127.0.0.1:{port}"
+    listen = f"--listen=127.0.0.1:{port}"
+    with server(*command, listen, *options, url=f"{url}/files.jsonl", log=place.folder / f"bare-{port}.log", env=env):
+        yield url
 
 
 def _ours_paths(tree: Tree) -> Sequence[str]:
@@ -138,6 +139,14 @@ def _beside_bare(tree: Tree, bare: str) -> Iterator[Row]:
         yield row(work, _BARE, target, partial(_measure_the_same, loads, unit, *urls), unit)
         if work == _WORKS[0]:
             yield row(f"{work}, 99th percentile", _BARE, "≤ 1.1 ×", loads.slowest, "ms")
+
+
+def _cost_of_logging(place: Place, tree: Tree, bare: str) -> Iterator[Row]:
+    """Measure what a bare Caddy loses by its own access log."""
+    path = f"{_ours_paths(tree)[0]}index.json"
+    with _bare(place, tree, "--access-log") as logging:
+        measure = partial(_measure_the_same, _Loads(), "req/s", f"{logging}{path}", f"{bare}{path}")
+        yield row(f"{_WORKS[0]} of a bare caddy file-server, with --access-log", _BARE, "", measure, "req/s")
 
 
 def _link_in(page: str) -> str:
@@ -203,5 +212,6 @@ def rows(place: Place) -> Iterator[Row]:
         with _bare(place, tree) as bare:
             yield from _beside_bare(tree, bare)
             yield from _costs(place, root, bare, _ours_paths(tree)[0])
+            yield from _cost_of_logging(place, tree, bare)
         for name in _PEERS:
             yield from _beside_peer(place, tree, name)
