@@ -104,7 +104,7 @@ def shared(one: Distribution) -> Distribution:
     return Distribution(
         *(sys.intern(one.filename), _one(one.name), parse_version(str(one.version)), sys.intern(one.sha256), one.size),
         one.metadata and Fact(sys.intern(one.metadata.sha256), one.metadata.size),
-        *(_one(tuple(map(_one, one.requires_dist))), _one(one.requires_python), about, one.is_checked),
+        *(_one(tuple(map(_one, one.requires_dist))), _one(one.requires_python), _one(about), one.is_checked),
     )
 
 

@@ -65,13 +65,18 @@ _alone = Lock()
 
 
 @cache
-def _trusting(certificates: str) -> SSLContext:
-    """Return what a connection has to know of the certificates in a file or folder. Raises OSError."""
+def _context(certificates: str, own: str | None) -> SSLContext:
+    """Return what a connection has to know of the certificates in a file or folder, and of our own. Raises OSError."""
     context, is_folder = create_urllib3_context(), Path(certificates).is_dir()
     try:
         context.load_verify_locations(*((None, certificates) if is_folder else (certificates,)))
     except OSError:
         raise OSError(f"{certificates} has no certificates") from None
+    try:
+        if own:
+            context.load_cert_chain(own)
+    except OSError:
+        raise OSError(f"{own} has no certificate with its key") from None
     return context
 
 
@@ -86,9 +91,8 @@ class _Adapter(HTTPAdapter):
         if host["scheme"] != "https":
             return host, pool
         with _alone:  # or each of the first threads would read them
-            context = _trusting(verify if isinstance(verify, str) else DEFAULT_CA_BUNDLE_PATH)
-        others = {key: value for key, value in pool.items() if key not in {"ca_certs", "ca_cert_dir"}}
-        return host, {**others, "ssl_context": context}
+            context = _context(verify if isinstance(verify, str) else DEFAULT_CA_BUNDLE_PATH, cert)
+        return host, {"cert_reqs": "CERT_REQUIRED", "ssl_context": context}
 
     def cert_verify(self, *_: object) -> None:
         """Leave a connection as its pool made it."""

@@ -39,8 +39,9 @@ def nothing_is_trusted(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name, raising=False)
 
 
-def read(upstream: Upstream, trusted: Path | None) -> set[str]:
-    certificates = {"PIP_CERT": str(trusted)} if trusted else {}
+def read(upstream: Upstream, trusted: Path | None, own: Path | None = None) -> set[str]:
+    places = {"PIP_CERT": trusted, "PIP_CLIENT_CERT": own}
+    certificates = {name: str(place) for name, place in places.items() if place}
     reader = Reader({"PIP_INDEX_URL": upstream.url, **certificates}, time.monotonic() + 60)
     return {file.filename for page in reader.pages(NAMES).values() if page for file in page.files}
 
@@ -97,3 +98,17 @@ def test_a_file_without_certificates_is_named(upstream: Upstream, tmp_path: Path
         place.write_text(text)
     with pytest.raises(UpstreamError, match=f": {place} has no certificates; "):
         read(upstream, place)
+
+
+def test_an_upstream_may_ask_for_a_certificate_of_ours(authority: Authority, tmp_path: Path) -> None:
+    context, ours, nobodys = authority.context("localhost"), tmp_path / "served.pem", tmp_path / "nobodys.pem"
+    context.load_verify_locations(authority.path)
+    context.verify_mode = ssl.CERT_REQUIRED
+    with Upstream(context) as running:
+        for name in NAMES:
+            running.add(wheel(name, "1.0"))
+        assert read(running, authority.path, ours) == ALL
+        with pytest.raises(UpstreamError, match=f": {nobodys} has no certificate with its key; "):
+            read(running, authority.path, nobodys)
+        with pytest.raises(UpstreamError):
+            read(running, authority.path)
