@@ -18,7 +18,7 @@ from pypi_simple import DistributionPackage
 
 from scripts import facts, first_party, locks
 from scripts.config import Config
-from scripts.digest import sha256_of
+from scripts.digest import remember, sha256_of
 from scripts.distribution import SUFFIXES
 from scripts.download import Download, download_all
 from scripts.facts import Memory, Status
@@ -52,6 +52,7 @@ def held(root: Root, wanted: Wanted, allow_sdists: Sequence[str]) -> Places[Pin]
             if not name.endswith(SUFFIXES) or not (stat := stat_of(place)):
                 continue
             sha256 = sha256_of(place, stat)
+            remember(stat, sha256)  # the pool's files are read back once more, where they are served
             if sha256 in known and known[sha256].filename != name:
                 continue
             for pin in by_hash.get(sha256, ()):

@@ -92,7 +92,7 @@ def _move_to_retired(path: Path, place: Path) -> None:
 
 
 def _is_taken(place: Path) -> bool:
-    return place.is_symlink() or place.exists()
+    return os.path.lexists(place)
 
 
 def _beside(place: Path) -> Path:

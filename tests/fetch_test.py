@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import pty
@@ -94,6 +95,30 @@ def test_a_file_for_many_targets_is_fetched_once(checkout: Checkout, upstream: U
     approve(ALPHA)
     checkout.index()
     assert upstream.file_requests() == [ALPHA.filename]
+
+
+def test_a_file_is_hashed_when_it_arrives_and_where_it_is_served_and_once_by_a_later_run(
+    checkout: Checkout, upstream: Upstream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hashed: list[str] = []
+    digest = hashlib.file_digest
+
+    def counted(file: Any, algorithm: str) -> Any:
+        hashed.append(Path(file.name).name)
+        return digest(file, algorithm)
+
+    monkeypatch.setattr(hashlib, "file_digest", counted)
+    upstream.add(ALPHA)
+    approve(ALPHA)
+    checkout.index()
+    download = "0"  # the first one's name, until it is what was approved
+    assert [name for name in hashed if name in {download, ALPHA.filename}] == [download, ALPHA.filename]
+    hashed.clear()
+    (checkout.root / ".last-run").unlink()
+    upstream.add(BETA)
+    approve(ALPHA, BETA)
+    checkout.index()
+    assert hashed.count(ALPHA.filename) == 1
 
 
 def test_an_upstream_of_html_alone_will_do(checkout: Checkout, upstream: Upstream) -> None:
