@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-import shutil
 import sys
 from collections.abc import Iterator, Sequence
 from functools import partial
 from itertools import count, pairwise
 from pathlib import Path
 
-from bench import synthetic
+from bench import least, synthetic
 from bench.measure import Medians, run, side_by_side
 from bench.place import Curves, Place
 from bench.shares import INDEX, SAME, Shares, memory, shares
@@ -22,7 +21,10 @@ _PROFILED = 20_000  # files at most, since a profiler makes all slower
 
 
 class Pair:
-    """So many files, published by us and rendered by dumb-pypi, whose list of the time before is kept."""
+    """So many files, published by us and rendered by dumb-pypi, whose list of the time before is kept.
+
+    Nothing is deleted between measurements: for a while after that, file systems take longer to make files.
+    """
 
     def __init__(self, place: Place, files: int) -> None:
         self._place, self.files = place, files
@@ -31,13 +33,14 @@ class Pair:
         self._wheels = self._folder / "wheels"
         self._approvals = synthetic.save(synthetic.versions(files // FILES_EACH, FILES_EACH), self._wheels)
         synthetic.approve(self._checkout, self._approvals)
-        self._root, self._html = self._folder / "shared", self._folder / "dumb-pypi"
+        self._fresh = map(str, count(1))
+        self._root = self._html = self._folder
         self._list = synthetic.package_list(self._approvals, self._folder / "list.json")
         self._changes = count(2)
         self.peak_mb: list[float] = []
 
     def _hold_all(self) -> None:
-        shutil.rmtree(self._root, ignore_errors=True)
+        self._root = self._folder / next(self._fresh)
         synthetic.hold(self._root, sorted(self._wheels.iterdir()))
 
     def first(self) -> float:
@@ -70,7 +73,7 @@ class Pair:
 
     def dumb_first(self) -> float:
         """Render everything from a list that is ready."""
-        shutil.rmtree(self._html, ignore_errors=True)
+        self._html = self._folder / next(self._fresh)
         return self._dumb_pypi(self._list)
 
     def dumb_again(self) -> float:
@@ -102,6 +105,20 @@ class Pair:
         self.change()
         return self.again()
 
+    def dumb_changed(self) -> float:
+        """Change a project, and render that."""
+        self.change()
+        return self.dumb_again()
+
+    def least_first(self) -> float:
+        """Read every file, and do nothing else."""
+        sidecars = self._place.empty(f"index-{self.files}/{next(self._fresh)}")
+        return run(sys.executable, least.__file__, self._wheels, sidecars).seconds
+
+    def least_changed(self) -> float:
+        """Link all pages that are live, and do nothing else."""
+        return run("cp", "-al", (self._root / "web").resolve(), self._folder / next(self._fresh)).seconds
+
 
 def _rows_of(pair: Pair, place: Place, is_largest: bool) -> Iterator[Row]:
     """Measure one size; what we took goes to the curves, and of the largest that is not too large, to the profiles."""
@@ -124,6 +141,12 @@ def _rows_of(pair: Pair, place: Place, is_largest: bool) -> Iterator[Row]:
     peak = max(pair.peak_mb, default=0.0)
     target = "≤ 400 MB" if is_largest else ""
     yield row("peak memory of that first build", "", target, lambda: Medians(peak, None, len(pair.peak_mb)), "MB")
+    if is_largest:
+        for work, ours, theirs, beside in (
+            ("of a first build, sha256, METADATA and sidecars alone", pair.least_first, pair.dumb_first, "dumb-pypi"),
+            ("of a change, hard links alone (cp -al)", pair.least_changed, pair.dumb_changed, "dumb-pypi incremental"),
+        ):
+            yield row(work, beside, "", partial(side_by_side, ours, theirs))
 
 
 def _growth(own: Curves, sizes: Sequence[int]) -> Iterator[Row]:
@@ -145,5 +168,4 @@ def rows(place: Place) -> Iterator[Row]:
     for size in place.sizes:
         pair = Pair(place, size)
         yield from _rows_of(pair, place, is_largest=size == place.sizes[-1])
-        shutil.rmtree(place.folder / f"index-{size}")
     yield from _growth(place.curves, place.sizes)
