@@ -130,7 +130,7 @@ def test_the_document_is_a_table_for_each_group() -> None:
         "serve": [Row("the three above", "nginx", failure="a | b")],
     }
     profiles = {"index": {"time goes, first build of 10 files": [("read", 0.751), ("write", 0.2449), ("look", 0.0041)]}}
-    expected = """\
+    expected = f"""\
 # Benchmarks
 
 Written by `make bench`, which measures in turn, ours and theirs, and takes the median of the runs.
@@ -144,6 +144,8 @@ A ratio is ours divided by theirs.
 |---|---|---|---|---|---|---|---|
 | first build | dumb-pypi | 1,234 s | 1,000 s | 1.23 × | ≤ 1.5 × | yes | 1 |
 | peak memory | — | 401 MB | — | — | ≤ 400 MB | no | 3 |
+
+{document.NOTES["index"]}
 
 ![Seconds over the number of files](benchmarks.svg)
 
@@ -159,6 +161,8 @@ Where the time goes, first build of 10 files:
 | work | beside it | ours | theirs | ratio | target | met | runs |
 |---|---|---|---|---|---|---|---|
 | the three above | nginx | — | — | — | — | not measured: a \\| b | — |
+
+{document.NOTES["serve"]}
 """
     assert document.text(rows, profiles, "2026-01-02, 2 cores", has_plot=True) == expected
     assert document.TITLES.keys() == GROUPS.keys()

@@ -24,6 +24,16 @@ TITLES = {
     "closure": "Closure",
     "review": "`make review`",
 }
+# What a reader has to know to compare the two.
+NOTES = {
+    "index": "dumb-pypi renders pages of a list that is ready. `make index` also hashes and opens every file, writes "
+    "JSON, sidecars, pages for people, lists and a bill of materials, checks all against each other, syncs it and reads "
+    "it back. After a change it links the pages of other projects into the new release, and writes and checks again what "
+    "names every file. The rows of work that is done alone say what a part of that takes at least.",
+    "fetch": "The targets are those of the fetch by itself: pip neither checks nor publishes what it downloads.",
+    "serve": "Of a project page, an access log takes most of the tenth that the target leaves: see the rows of a page "
+    "without one, and of a bare Caddy with one.",
+}
 _CURVES = {"first": "first build", "same": "nothing changed", "changed": "10 files changed"}
 _WHO = {"ours": "make index", "theirs": "dumb-pypi"}
 
@@ -50,6 +60,8 @@ def text(rows: Mapping[str, Sequence[Row]], profiles: Profiles, made_with: str, 
     ]
     for group, found in rows.items():
         parts.append(f"\n## {TITLES[group]}\n\n{markdown(found)}")
+        if group in NOTES:
+            parts.append(f"\n{NOTES[group]}\n")
         if group == "index" and has_plot:
             parts.append("\n![Seconds over the number of files](benchmarks.svg)\n")
         parts += (f"\nWhere the {what}:\n\n{shares(told)}" for what, told in profiles.get(group, {}).items())
