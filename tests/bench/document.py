@@ -27,9 +27,9 @@ TITLES = {
 # What a reader has to know to compare the two.
 NOTES = {
     "index": "dumb-pypi renders pages of a list that is ready. `make index` also hashes and opens every file, writes "
-    "JSON, sidecars, pages for people, lists and a bill of materials, checks all against each other, syncs it and reads "
-    "it back. After a change it links the pages of other projects into the new release, and writes and checks again what "
-    "names every file. The rows of work that is done alone say what a part of that takes at least.",
+    "JSON, sidecars, pages for people, lists and a bill of materials, checks all against each other, syncs it and "
+    "reads it back. After a change it links the pages of other projects into the new release, and writes and checks "
+    "again what names every file. The rows of work that is done alone say what a part of that takes at least.",
     "fetch": "The targets are those of the fetch by itself: pip neither checks nor publishes what it downloads.",
     "serve": "Of a project page, an access log takes most of the tenth that the target leaves: see the rows of a page "
     "without one, and of a bare Caddy with one.",
