@@ -52,12 +52,12 @@ def held(root: Root, wanted: Wanted, allow_sdists: Sequence[str]) -> Places[Pin]
             if not name.endswith(SUFFIXES) or not (stat := stat_of(place)):
                 continue
             sha256 = sha256_of(place, stat)
-            remember(stat, sha256)  # the pool's files are read back once more, where they are served
             if sha256 in known and known[sha256].filename != name:
                 continue
             for pin in by_hash.get(sha256, ()):
                 if misfit(name, pin, wanted[pin], allow_sdists) is None:
                     found.setdefault(pin, (folder, sys.intern(name)))
+                    remember(stat, pin.sha256)  # what enters the pool is read back there all the same
     return Places(found)
 
 

@@ -39,7 +39,8 @@ def _as_read(one: Distribution) -> Held:
 
 def hold(path: Path, read: Mapping[str, Distribution] = _NONE) -> Held:
     """Hash one file, and read it unless it is among those that were read before, by sha256."""
-    sha256, size = sha256_of(path), path.stat().st_size
+    stat = path.stat()
+    sha256, size = sha256_of(path, stat), stat.st_size
     try:
         return _as_read(read.get(sha256) or distribution.read(path, sha256))
     except ValueError as error:

@@ -232,8 +232,8 @@ def pool_of(release: Path, names: Collection[str]) -> Iterator[tuple[str, Fact]]
     found = stat_of(release / FILE)
     if found and found.st_size <= _MOST_BYTES:
         text = (release / FILE).read_text(encoding="ascii", errors="replace")
-        listed = ((match[1], Fact(match[2], int(match[3]))) for match in _IN_POOL.finditer(text))
-        yield from ((name, fact) for name, fact in listed if name in names)
+        listed = (match for match in _IN_POOL.finditer(text) if match[1] in names)
+        yield from ((match[1], Fact(match[2], int(match[3]))) for match in listed)
 
 
 def generation_of(release: Path) -> int:

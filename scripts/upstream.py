@@ -13,22 +13,18 @@ import re
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
-from functools import cache
 from pathlib import Path
-from ssl import SSLContext
-from threading import Lock
 from types import MappingProxyType
-from typing import Any, BinaryIO
+from typing import BinaryIO
 from urllib.parse import unquote
 
 import requests
 from packaging.utils import canonicalize_name
 from pypi_simple import ACCEPT_JSON_PREFERRED
-from requests.adapters import DEFAULT_CA_BUNDLE_PATH, HTTPAdapter
 from urllib3.exceptions import LocationParseError
 from urllib3.util import Retry
-from urllib3.util.ssl_ import create_urllib3_context
 
+from scripts.certificates import Adapter
 from scripts.page import Page, parse_page
 from scripts.until import until
 
@@ -61,43 +57,6 @@ class _BrokenOffError(UpstreamError):
     """The beginning of an answer came."""
 
 
-_alone = Lock()
-
-
-@cache
-def _context(certificates: str, own: str | None) -> SSLContext:
-    """Return what a connection has to know of the certificates in a file or folder, and of our own. Raises OSError."""
-    context, is_folder = create_urllib3_context(), Path(certificates).is_dir()
-    try:
-        context.load_verify_locations(*((None, certificates) if is_folder else (certificates,)))
-    except OSError:
-        raise OSError(f"{certificates} has no certificates") from None
-    try:
-        if own:
-            context.load_cert_chain(own)
-    except OSError:
-        raise OSError(f"{own} has no certificate with its key") from None
-    return context
-
-
-class _Adapter(HTTPAdapter):
-    """Reads the certificates once: to do so for each connection takes longer than most downloads."""
-
-    def build_connection_pool_key_attributes(
-        self, request: requests.PreparedRequest, verify: bool | str, cert: Any = None
-    ) -> Any:
-        """Return what requests would, with certificates that were read in place of where they are."""
-        host, pool = super().build_connection_pool_key_attributes(request, verify, cert)
-        if host["scheme"] != "https":
-            return host, pool
-        with _alone:  # or each of the first threads would read them
-            context = _context(verify if isinstance(verify, str) else DEFAULT_CA_BUNDLE_PATH, cert)
-        return host, {"cert_reqs": "CERT_REQUIRED", "ssl_context": context}
-
-    def cert_verify(self, *_: object) -> None:
-        """Leave a connection as its pool made it."""
-
-
 class Upstream:
     """Reads an index over HTTP, within a deadline for everything that is read through it.
 
@@ -112,7 +71,7 @@ class Upstream:
         self._certificates = environment.get("PIP_CERT")
         self._session = requests.Session()
         for scheme in ("http://", "https://"):
-            self._session.mount(scheme, _Adapter(max_retries=_AGAIN))
+            self._session.mount(scheme, Adapter(max_retries=_AGAIN))
         self._session.cert = environment.get("PIP_CLIENT_CERT")
         if proxy := environment.get("PIP_PROXY"):
             self._session.proxies = {"http": proxy, "https": proxy}

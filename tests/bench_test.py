@@ -190,7 +190,7 @@ def test_memory_is_told_of_the_same_steps(checkout: Checkout) -> None:
     found = dict(told)
     assert peak > 20 * 10**6
     assert found.keys() <= {*INDEX, "all else: Python, its modules, and what goes again"}
-    assert found["read and check files"] > 0
+    assert any(found[step] > 0 for step in found.keys() & INDEX.keys())
     assert sum(found.values()) == pytest.approx(1)
 
 

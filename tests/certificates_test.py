@@ -1,4 +1,4 @@
-"""scripts/upstream.py: whose certificates an upstream over HTTPS may have."""
+"""scripts/certificates.py: whose certificates an upstream over HTTPS may have."""
 
 from __future__ import annotations
 

@@ -31,8 +31,8 @@ NOTES = {
     "reads it back. After a change it links the pages of other projects into the new release, and writes and checks "
     "again what names every file. The rows of work that is done alone say what a part of that takes at least.",
     "fetch": "The targets are those of the fetch by itself: pip neither checks nor publishes what it downloads.",
-    "serve": "Of a project page, an access log takes most of the tenth that the target leaves: see the rows of a page "
-    "without one, and of a bare Caddy with one.",
+    "serve": "The target for a project page leaves a tenth of a request. The access log takes it, and looking up the "
+    "live release, without which a page could get another release's validator: see the rows without either.",
 }
 _CURVES = {"first": "first build", "same": "nothing changed", "changed": "10 files changed"}
 _WHO = {"ours": "make index", "theirs": "dumb-pypi"}
