@@ -26,9 +26,7 @@ def forget() -> None:
 
 def sha256_of(path: Path | str, stat: os.stat_result | None = None) -> str:
     """Return a file's sha256 in hex; stat is what the system says of it, where that is known."""
-    if _hashed:
-        sha256 = _hashed.get(_identity(stat or Path(path).stat()))
-        if sha256:
-            return sha256
+    if _hashed and (sha256 := _hashed.get(_identity(stat or Path(path).stat()))):
+        return sha256
     with Path(path).open("rb", buffering=0) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from bench import document, load, plot, serve_group, synthetic
+from bench import document, least, load, plot, serve_group, synthetic
 from bench.__main__ import GROUPS, main
 from bench.load import Load
 from bench.measure import FailedError, Medians, run, side_by_side
@@ -62,6 +62,17 @@ def test_the_list_for_dumb_pypi_says_what_the_release_says(checkout: Checkout) -
     told = ("filename", "hash", "requires_python")
     assert [[one[key] for key in told] for one in theirs] == [[one[key] for key in told] for one in ours]
     assert [one["requires_dist"] for one in theirs] == [one.get("requires_dist", []) for one in ours]
+
+
+def test_the_least_of_a_first_build_is_that_of_every_file(tmp_path: Path) -> None:
+    (wheels := tmp_path / "wheels").mkdir()
+    (sidecars := tmp_path / "sidecars").mkdir()
+    made = [synthetic.make(*each) for each in synthetic.versions(2, 3)]
+    for one in made:
+        one.save(wheels)
+    assert run(sys.executable, least.__file__, wheels, sidecars).output.strip() == "6 files"
+    told = {path.name: path.read_bytes() for path in sidecars.iterdir()}
+    assert told == {f"{one.filename}.metadata": one.metadata for one in made}
 
 
 def test_ours_and_theirs_are_measured_in_turn() -> None:
