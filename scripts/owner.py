@@ -36,6 +36,8 @@ _NO_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 _NOTE = re.compile(rb"(process \d+ on [!-~]+, since [\d-]+ [\d:]+ UTC)\nmachine ([!-~]+)\ntoken [0-9a-f]{32}\n")
 _UNKNOWN = "-"
+# What this process wrote, which may still be there where the file server would not remove it.
+_ours: set[bytes] = set()
 
 
 class _Found(NamedTuple):
@@ -168,7 +170,8 @@ def _replace(path: Path, found: _Found, note: bytes, marker: IO[str]) -> int | N
     if _find(path) == found:
         with suppress(FileNotFoundError):
             ours.rename(path)
-            _say(path, f"going on in the place of {found.who}, which died")
+            if found.note not in _ours:
+                _say(path, f"going on in the place of {found.who}, which died")
             return descriptor
     os.close(descriptor)
     ours.unlink(missing_ok=True)
@@ -200,6 +203,7 @@ class Owner:
     def __init__(self, path: Path, descriptor: int) -> None:
         self._path, self._descriptor = path, descriptor
         self._note = os.pread(descriptor, 1000, 0)
+        _ours.add(self._note)
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._renew, daemon=True)
         self._thread.start()

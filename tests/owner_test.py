@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import hashlib
 import os
@@ -173,6 +174,27 @@ def test_who_was_killed_is_replaced_at_once_on_the_same_machine(
     with opened(folder):
         assert capsys.readouterr().err == f"{folder}: going on in the place of {who}, which died\n"
     assert not (folder / ".owner").exists()
+
+
+def test_a_run_whose_file_could_not_be_removed_does_not_take_itself_for_dead(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    unlink = Path.unlink
+
+    def on_a_bad_disk(path: Path, *, missing_ok: bool = False) -> None:
+        if path.name == owner.FILE:
+            raise OSError(errno.EIO, os.strerror(errno.EIO), str(path))
+        unlink(path, missing_ok=missing_ok)
+
+    with monkeypatch.context() as bad:
+        bad.setattr(Path, "unlink", on_a_bad_disk)
+        with opened(folder):
+            pass
+    assert (folder / owner.FILE).is_file()
+    with opened(folder):
+        pass
+    assert not (folder / owner.FILE).exists()
+    assert capsys.readouterr().err == ""
 
 
 def test_the_lock_of_one_machine_says_nothing_of_another(folder: Path) -> None:
