@@ -6,17 +6,18 @@ import hashlib
 import os
 from pathlib import Path
 
-# What was hashed before: what the system said of the file then -> its sha256.
-_hashed: dict[int, str] = {}
+# What was hashed before: inode -> what the system said of the file then, and its sha256.
+_hashed: dict[int, tuple[int, str]] = {}
 
 
 def _identity(stat: os.stat_result) -> int:
-    return hash((stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns))
+    # Python salts the hash of a text, and of a tuple not: who may set st_mtime could find one for the hash of another.
+    return hash(f"{stat.st_dev} {stat.st_size} {stat.st_mtime_ns} {stat.st_ctime_ns}")
 
 
 def remember(stat: os.stat_result, sha256: str) -> None:
     """Take a file's sha256 as known, for as long as the system says the same of the file: nobody can set st_ctime."""
-    _hashed[_identity(stat)] = sha256
+    _hashed[stat.st_ino] = _identity(stat), sha256
 
 
 def forget() -> None:
@@ -26,7 +27,10 @@ def forget() -> None:
 
 def sha256_of(path: Path | str, stat: os.stat_result | None = None) -> str:
     """Return a file's sha256 in hex; stat is what the system says of it, where that is known."""
-    if _hashed and (sha256 := _hashed.get(_identity(stat or Path(path).stat()))):
-        return sha256
+    if _hashed:
+        stat = stat or Path(path).stat()
+        identity, sha256 = _hashed.get(stat.st_ino, (0, ""))
+        if sha256 and _identity(stat) == identity:
+            return sha256
     with Path(path).open("rb", buffering=0) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -5,7 +5,6 @@ pip is not asked: it would build an sdist to look inside, and it resolves what a
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from threading import Lock
@@ -13,7 +12,6 @@ from typing import NamedTuple
 
 from pypi_simple import DistributionPackage
 
-from scripts.digest import remember
 from scripts.durable import sync
 from scripts.files import remove
 from scripts.locks import Pin
@@ -82,7 +80,6 @@ def download_all(
             keep_facts(pin)  # what the upstream says of it comes first: a file that is there is not asked for again
             remove(place)
             path.replace(place)
-            remember(os.lstat(place), pin.sha256)
         except UpstreamError as error:
             return str(error)
         finally:

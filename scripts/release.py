@@ -89,8 +89,8 @@ def make_live(root: Root, made: Manifest, site: Path, sources: Sources, keep: in
         release = root.releases / made.release
         if site != release:
             _write(root, made, site)
+        pool.check(root, made)
         if root.live != release:
-            pool.check(root, made)
             _raise_generation(root, made.generation)
             _switch(root, release)
     except BaseException:

@@ -428,14 +428,22 @@ def test_a_page_that_reads_back_otherwise_is_not_published(checkout: Checkout, m
     assert live(checkout) == first
 
 
-def test_a_file_that_reads_back_otherwise_is_not_published(checkout: Checkout, monkeypatch: pytest.MonkeyPatch) -> None:
-    first = publish(checkout, ALPHA)
-    checkout.upstream.add(BETA)
-    approve(ALPHA, BETA)
+@pytest.mark.parametrize("is_new", [True, False])
+def test_a_file_that_reads_back_otherwise_is_not_published(
+    checkout: Checkout, monkeypatch: pytest.MonkeyPatch, *, is_new: bool
+) -> None:
+    place_of_beta = checkout.root / "packages" / BETA.filename
+    if is_new:
+        first = publish(checkout, ALPHA)
+        checkout.upstream.add(BETA)
+        approve(ALPHA, BETA)
+    else:
+        first = publish(checkout, ALPHA, BETA)
+        place_of_beta.unlink()
     rename = Path.replace
 
     def on_a_bad_disk(path: Path, place: Path) -> Path:
-        if place == checkout.root / "packages" / BETA.filename:
+        if place == place_of_beta:
             path.write_bytes(path.read_bytes()[:-1])
         return rename(path, place)
 
@@ -445,6 +453,7 @@ def test_a_file_that_reads_back_otherwise_is_not_published(checkout: Checkout, m
     packages = checkout.root / "packages"
     assert str(stopped.value) == f"{packages}: {BETA.filename}: reads back other than approved; run make index again"
     assert live(checkout) == first
+    assert not place_of_beta.exists()
 
 
 def test_the_live_release_stays_however_old_it_is(checkout: Checkout) -> None:
