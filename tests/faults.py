@@ -20,7 +20,6 @@ from whole import Files, State, left, pages_of, seen, state_of
 
 ERRORS = ("ENOSPC", "EDQUOT", "EIO")
 FAULTS = (KILL, *ERRORS)
-_TRIES = 20  # which thread makes a call, and so its number there, is chance
 _SETTINGS = 'python_versions: ["3.12"]\nplatforms: [manylinux_2_28_x86_64]\nallow_sdists: [zeta]\nclosure: off\n'
 _ALPHA, _BETA, _GAMMA, _DELTA = (wheel(name, "1.0") for name in ("alpha", "beta", "gamma", "delta"))
 _ALPHA_2, _EPSILON = wheel("alpha", "2.0", files={"alpha.py": bytes(100_000)}), wheel("epsilon", "1.0")
@@ -138,10 +137,10 @@ def strike(scenario: Scenario, point: Point, fault: str, folder: Path) -> Struck
 
     A call that has another number this time, since something on the machine was slower, is tried again.
     """
-    for _ in range(_TRIES):
+    for _ in range(5):
         with contextlib.suppress(_MissedError):
             return _strike(scenario, point, fault, folder)
-    raise AssertionError(f"the call was not met in {_TRIES} runs")
+    raise AssertionError("the call was not met in five runs")
 
 
 def _strike(scenario: Scenario, point: Point, fault: str, folder: Path) -> Struck:

@@ -155,7 +155,8 @@ def points(log: Path, where: str, folder: Path) -> list[Point]:
         below = [path for path in call.paths if Path(path).is_relative_to(folder)]
         reads = (call.name in _OPENS and not call.is_write) or (call.name == "close" and not writers & set(below))
         if below and not reads and call.result != "-1":
-            found.append(Point(where, call.name, counts[call.name], _below(below[-1], folder)))
+            path = below[0 if where == THREAD else -1]  # of two, strace's --trace-path looks at the first
+            found.append(Point(where, call.name, counts[call.name], _below(path, folder)))
         if call.name in _OPENS and call.is_write:
             writers |= set(below)
         elif call.name in _OPENS or call.name == "close":
