@@ -16,6 +16,7 @@ from upstream import Upstream
 
 pytestmark = pytest.mark.skipif(traced.STRACE is None, reason="strace is missing, which makes calls fail")
 
+WRITING = ("openat", "write", "fsync", "close", "rename")
 ARRIVING = "incoming/.scratch/0"
 SIDECAR = "packages/epsilon-1.0-py3-none-any.whl.metadata"
 NEW_SIDECAR = "packages/.epsilon-1.0-py3-none-any.whl.metadata.new"
@@ -62,9 +63,7 @@ def test_a_run_without_any_fault_changes_the_folder_in_all_the_ways_that_are_swe
     }
     of_threads = {(point.call, point.path) for point in update.points if point.where == THREAD}
     assert of_threads >= {
-        *((call, ARRIVING) for call in ("openat", "write", "fsync", "close")),
-        *((call, "incoming/.epsilon-1.0-py3-none-any.whl.json.new") for call in ("openat", "write", "fsync", "close")),
-        ("rename", "incoming/epsilon-1.0-py3-none-any.whl"),
+        *((call, path) for call in WRITING for path in (ARRIVING, "incoming/.epsilon-1.0-py3-none-any.whl.json.new")),
         ("fsync", SIDECAR),
     }
 
@@ -88,7 +87,9 @@ def test_a_run_that_is_killed_while_a_file_arrives_leaves_no_part_of_it(update: 
     assert strike(update, one_of(update, "write", THREAD, ARRIVING), KILL, tmp_path).seen == "old"
 
 
-@pytest.mark.parametrize(("call", "error"), [("write", "ENOSPC"), slowly("fsync", "EIO"), slowly("close", "EDQUOT")])
+@pytest.mark.parametrize(
+    ("call", "error"), [("write", "ENOSPC"), ("rename", "EIO"), slowly("fsync", "EIO"), slowly("close", "EDQUOT")]
+)
 def test_a_file_that_cannot_be_written_as_it_arrives_ends_the_run_with_one_sentence(
     update: Scenario, tmp_path: Path, call: str, error: str
 ) -> None:
