@@ -74,8 +74,8 @@ def rows(place: Place) -> Iterator[Row]:
     told = shares(FETCH, "bench.fetch_step", str(place.empty("fetched")), cwd=one, env=env)
     place.profiles["fetch"] = {"time goes, the fetch by itself": told}
     work = f"make index, the {len(single)} wheels of {REQUIREMENT}'s lock, empty root"
-    yield row(work, "one pip download --require-hashes", "", lambda: beside(lock))
-    yield row(work, "one pip for each requirement", "", lambda: beside(*single, runs=1))
+    yield row(work, "one pip download --require-hashes", "≤ 0.5 ×", lambda: beside(lock))
+    yield row(work, "one pip for each requirement", "≤ 0.04 ×", lambda: beside(*single, runs=1))
     alone = f"the fetch of {len(single)} wheels by itself, without checks and publishing"
     yield row(alone, "one pip download --require-hashes", "≤ 0.5 ×", lambda: fetch_beside(lock))
     yield row(alone, "one pip for each requirement", "≤ 0.04 ×", lambda: fetch_beside(*single, runs=1))
