@@ -30,7 +30,7 @@ NOTES = {
     "JSON, sidecars, pages for people, lists and a bill of materials, checks all against each other, syncs it and "
     "reads it back. After a change it links the pages of other projects into the new release, and writes and checks "
     "again what names every file. The rows of work that is done alone say what a part of that takes at least.",
-    "fetch": "pip neither checks nor publishes what it downloads, so that it does the same work as the fetch by itself.",
+    "fetch": "pip neither checks nor publishes what it downloads, which is the work of the fetch by itself.",
     "serve": "The target for a project page leaves a tenth of a request. The access log takes it, and looking up the "
     "live release, without which a page could get another release's validator: see the rows without either.",
 }
