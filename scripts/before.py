@@ -11,7 +11,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from scripts.digest import remember
 from scripts.files import remove
 from scripts.manifest import Fact, is_right
 from scripts.project import Project
@@ -28,6 +27,12 @@ class Before(NamedTuple):
     release: Path
     digests: Mapping[str, str]
     pages: Mapping[str, Sequence[tuple[str, Fact]]]
+
+    def pages_of(self, project: Project) -> list[tuple[str, Fact]]:
+        """List the pages of a project, by path; raises KeyError where the release has none of something."""
+        proved = (file.distribution.filename for file in project.files if file.facts.provenance is not None)
+        keys = (project.name, *(f"provenance/{filename}" for filename in proved))
+        return [page for key in keys for page in self.pages[key]]
 
 
 def read_digests(data: bytes) -> Mapping[str, str]:
@@ -52,18 +57,12 @@ def before_of(release: Path, files: Mapping[str, Fact], digests: Mapping[str, st
     return Before(release, digests, found)
 
 
-def _pages(project: Project, before: Before) -> list[tuple[str, Fact]]:
-    proved = (file.distribution.filename for file in project.files if file.facts.provenance is not None)
-    keys = (project.name, *(f"provenance/{filename}" for filename in proved))
-    return [page for key in keys for page in before.pages[key]]
-
-
 def keep(project: Project, digest: str, before: Before, site: Path) -> bool:
     """Link a project's pages into a site if it is as it was; returns whether they are there now."""
     if before.digests.get(project.name) != digest:
         return False
     try:
-        pages = _pages(project, before)
+        pages = before.pages_of(project)
     except KeyError:
         return False
     return all(is_right(f"{before.release}/{path}", fact) for path, fact in pages) and _link_all(
@@ -75,9 +74,8 @@ def _link_all(pages: Sequence[tuple[str, Fact]], release: Path, site: Path) -> b
     for folder in {path.rpartition("/")[0] for path, _ in pages}:
         (site / folder).mkdir(parents=True, exist_ok=True)
     try:
-        for path, fact in pages:
-            os.link(f"{release}/{path}", new := f"{site}/{path}")
-            remember(os.lstat(new), fact.sha256)
+        for path, _ in pages:
+            os.link(f"{release}/{path}", f"{site}/{path}")
     except OSError:  # another file system, one without hard links, or too many of a page
         for path, _ in pages:
             remove(site / path)  # whoever writes to it would write to the live release

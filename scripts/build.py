@@ -17,7 +17,7 @@ import subprocess
 import sys
 import tempfile
 import zlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -25,11 +25,11 @@ from typing import NamedTuple
 from scripts import sbom
 from scripts.before import Before, keep
 from scripts.cores import in_pieces, on_all_cores
-from scripts.digest import sha256_of
 from scripts.files import pieces
 from scripts.list_files import FILE, File, listing
+from scripts.manifest import Fact, fact_of
 from scripts.offer import Offer
-from scripts.people import write_pages, write_project
+from scripts.people import AS_IS, write_pages, write_project
 from scripts.project import Project, projects_of
 from scripts.simple_html import complete_pages, write_root
 from scripts.simple_json import PACKAGES_URL, project_page, write_json
@@ -39,14 +39,17 @@ from scripts.terminal import raise_disk_error
 # on, where compressing is a quarter of a request; below, a twin would save no block of the disk.
 PRECOMPRESSED_BYTES, PRECOMPRESSED_JSON_BYTES = 2**14, 2**12
 _PROJECTS_AT_ONCE = 500
+_PACKAGES_JSON = "packages.json"
+_OF_A_PROJECT = (("simple", "index.html"), ("simple", "index.json"), ("project", "index.html"))
 _LEVEL = 6  # of 9, which takes twice as long for 2 % less
 
 
 class Built(NamedTuple):
-    """What stands in a site: the digest of each project, by name, and which of them were kept as they were."""
+    """A site: each project's digest, by name, the projects that were kept as they were, and what each file is, by path."""
 
     digests: Mapping[str, str]
-    kept: frozenset[str] = frozenset()
+    kept: frozenset[str]
+    pages: Mapping[str, Fact]
 
 
 def build(offer: Offer, site: Path, before: Before | None = None) -> Built:
@@ -58,26 +61,60 @@ def build(offer: Offer, site: Path, before: Before | None = None) -> Built:
     (site / "simple").mkdir(parents=True)
     projects = projects_of(offer)
     digests = {project.name: project.digest for project in projects}
-    kept = frozenset(one.name for one in projects if before and keep(one, digests[one.name], before, site))
-    others = [one for one in projects if one.name not in kept]
-    for _ in on_all_cores(partial(_write_projects, site), in_pieces(others, _PROJECTS_AT_ONCE)):
-        pass
-    _write_lists(offer, site)
-    write_root(site / "simple", digests)
-    write_pages(offer, site)
+    parts: list[Callable[[], _Part]] = [  # what takes longest comes first
+        partial(_write_bill, offer, site),
+        partial(_write_lists, offer, site, digests),
+        *(partial(_make_projects, site, before, digests, piece) for piece in in_pieces(projects, _PROJECTS_AT_ONCE)),
+    ]
+    kept, pages = set[str](), dict[str, Fact]()
+    for part in on_all_cores(_do, parts):
+        kept.update(part.kept)
+        pages.update(part.pages)
+    pages.update(page for project in projects if before and project.name in kept for page in before.pages_of(project))
+    return Built(digests, frozenset(kept), pages)
+
+
+class _Part(NamedTuple):
+    """What was written of a site, by path, and the projects that were kept."""
+
+    pages: Mapping[str, Fact]
+    kept: Collection[str] = ()
+
+
+def _do(part: Callable[[], _Part]) -> _Part:
+    return part()
+
+
+def _write_bill(offer: Offer, site: Path) -> _Part:
     sbom.write(offer, site)
-    seal(path for folder in (site, site / "simple") for path in sorted(folder.iterdir()) if path.is_file())
-    return Built(digests, kept)
+    return _Part(seal(site, [sbom.FILE]))
 
 
-def _write_lists(offer: Offer, site: Path) -> None:
+def _write_lists(offer: Offer, site: Path, names: Collection[str]) -> _Part:
+    """Write what names all projects or files, or none of them."""
     with (site / FILE).open("w", encoding="ascii") as file:
         file.writelines(listing(offer.files))
-    shutil.copyfile(site / FILE, site / "packages.json")  # which is where readers of a dumb-pypi look
+    write_root(site / "simple", names)
+    write_pages(offer, site)
+    pages = seal(site, (FILE, "simple/index.html", "simple/index.json", "not-here.html", *AS_IS))
+    for path in [path for path in pages if path.startswith(FILE)]:  # readers of a dumb-pypi look elsewhere
+        twin = f"{_PACKAGES_JSON}{path.removeprefix(FILE)}"
+        shutil.copyfile(site / path, site / twin)
+        pages[twin] = pages[path]
+    return _Part(pages)
 
 
-def _write_projects(site: Path, projects: Sequence[Project]) -> None:
-    """Write the pages of projects, and what stands beside them."""
+def _make_projects(
+    site: Path, before: Before | None, digests: Mapping[str, str], projects: Sequence[Project]
+) -> _Part:
+    """Keep the pages of projects that are as they were, and write those of the others."""
+    kept = {one.name for one in projects if before and keep(one, digests[one.name], before, site)}
+    others = [one for one in projects if one.name not in kept]
+    return _Part(_write_projects(site, others) if others else {}, kept)
+
+
+def _write_projects(site: Path, projects: Sequence[Project]) -> dict[str, Fact]:
+    """Write the pages of projects, and what stands beside them; returns what they are."""
     simple = site / "simple"
     with tempfile.TemporaryDirectory(dir=site) as folder:
         said = _run_dumb_pypi((file for project in projects for file in project.files), Path(folder))
@@ -89,20 +126,15 @@ def _write_projects(site: Path, projects: Sequence[Project]) -> None:
         write_json(simple / project.name / "index.json", pages[project.name])
         write_project(project, site)
     proved = [file for project in projects for file in project.files if file.facts.provenance is not None]
-    seal(
-        path
-        for one in projects
-        for part in ("simple", "project")
-        for path in sorted((site / part / one.name).iterdir())
-    )
-    seal(_write_provenance(file, site) for file in proved)
+    written = (f"{folder}/{one.name}/{page}" for one in projects for folder, page in _OF_A_PROJECT)
+    return seal(site, [*written, *(_write_provenance(file, site) for file in proved)])
 
 
-def _write_provenance(file: File, site: Path) -> Path:
-    place = site / "provenance" / f"{file.distribution.filename}.json"
-    place.parent.mkdir(exist_ok=True)
-    place.write_bytes(file.facts.provenance or b"")
-    return place
+def _write_provenance(file: File, site: Path) -> str:
+    path = f"provenance/{file.distribution.filename}.json"
+    (site / path).parent.mkdir(exist_ok=True)
+    (site / path).write_bytes(file.facts.provenance or b"")
+    return path
 
 
 def _run_dumb_pypi(files: Iterable[File], folder: Path) -> str:
@@ -140,24 +172,32 @@ def validator_of(sha256: str) -> str:
     return f'W/"{sha256[:32]}"'
 
 
-def has_twin(page: Path, size: int) -> bool:
-    """Whether a page of so many bytes is also there in a compressed form."""
-    return size >= (PRECOMPRESSED_JSON_BYTES if page.name == "index.json" else PRECOMPRESSED_BYTES)
+def has_twin(page: str, size: int) -> bool:
+    """Whether a page of so many bytes, given by its path, is also there in a compressed form."""
+    is_for_installers = page.rpartition("/")[2] == "index.json"
+    return size >= (PRECOMPRESSED_JSON_BYTES if is_for_installers else PRECOMPRESSED_BYTES)
 
 
-def seal(pages: Iterable[Path]) -> None:
+def seal(site: Path, pages: Iterable[str]) -> dict[str, Fact]:
     """Put beside each page its validator, `<page>.etag`, and where that is faster a compressed twin, `<page>.gz`.
 
-    Caddy reads both (`etag_file_extensions`, `precompressed`). Its own validator is made of size and time, which two
-    pages can share.
+    pages are paths below the folder site; returns what they and the files beside them are, by path. Caddy reads both
+    (`etag_file_extensions`, `precompressed`): its own validator is made of size and time, which two pages can share.
     """
+    found: dict[str, Fact] = {}
     for page in pages:
-        found = page.stat()
-        etag = validator_of(sha256_of(page, found))
-        page.with_name(f"{page.name}.etag").write_text(etag)
-        if has_twin(page, found.st_size):
-            _compress(page, page.with_name(f"{page.name}.gz"))
-            page.with_name(f"{page.name}.gz.etag").write_text(etag)  # Caddy asks for the one of the file that it sends
+        place = f"{site}/{page}"
+        found[page] = fact = fact_of(place)
+        names = [page]
+        if has_twin(page, fact.size):
+            _compress(Path(place), Path(f"{place}.gz"))
+            found[f"{page}.gz"] = fact_of(f"{place}.gz")
+            names.append(f"{page}.gz")  # Caddy asks for the validator of the file that it sends
+        etag = validator_of(fact.sha256).encode()
+        for name in names:
+            Path(f"{site}/{name}.etag").write_bytes(etag)
+            found[f"{name}.etag"] = fact_of(etag)
+    return found
 
 
 def _compress(page: Path, twin: Path) -> None:

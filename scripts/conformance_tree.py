@@ -72,7 +72,7 @@ def _found(folder: Path, expected: Mapping[str, str], above: str = "") -> Iterat
 
 
 def _expected(folder: Path, pages: Collection[str], *, is_published: bool) -> dict[str, str]:
-    twins = {f"{page}.gz" for page in pages if has_twin(folder / page, _size(folder / page))}
+    twins = {f"{page}.gz" for page in pages if has_twin(page, _size(folder / page))}
     files = {*pages, *twins} | {f"{page}.etag" for page in (*pages, *twins)}
     own = {ID_FILE: REGULAR, LINK_TO_POOL: LINK, manifest.FILE: REGULAR} if is_published else {}
     own |= {manifest.SIGNATURE: REGULAR} if is_published and is_file(folder / manifest.SIGNATURE) else {}

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from scripts import conformance, history, manifest, rolled_back
-from scripts.build import seal
+from scripts.build import Built, seal
 from scripts.conformance import Listed
 from scripts.conformance_facts import Approved
 from scripts.distribution import read_metadata
@@ -24,7 +24,7 @@ from scripts.files import is_file
 from scripts.history import Entry
 from scripts.list_files import Lines
 from scripts.locate import Wanted
-from scripts.manifest import OWN, PACKAGES, Fact, Manifest, fact_of
+from scripts.manifest import OWN, PACKAGES, Fact, Manifest
 from scripts.offer import Offer
 from scripts.origin import Origin
 from scripts.people import write_release_pages
@@ -51,17 +51,16 @@ class Published(NamedTuple):
 class Made(NamedTuple):
     """What is to be published: the offer, its site as `build` made it, where each file is by sha256, and when.
 
-    moment is the release's time, wanted what the locks name; kept are the projects whose pages are those of an earlier
-    release.
+    built says what the site is; moment is the release's time, wanted what the locks name.
     """
 
     offer: Offer
     site: Path
+    built: Built
     files: Places[str]
     moment: datetime
     wanted: Wanted
     origin: Origin
-    kept: frozenset[str] = frozenset()
 
 
 class _Sources(Mapping[str, Path | Callable[[], bytes]]):
@@ -98,7 +97,7 @@ def publish(root: Root, made: Made, keep: int, signing: Signing, *, is_forced: b
     Raises SystemExit where the site breaks a rule, cannot be signed or was rolled back, unless it is forced; OSError
     where the shared folder cannot be written. What was live then still is.
     """
-    live, content = root.live, _content_digest(made.site)
+    live, content = root.live, _content_digest(made.built.pages)
     rolled_back.refuse(root, content=content, is_forced=is_forced)
     told = _unchanged(live, made, content, signing.key) if live else None
     is_new = told is None
@@ -114,24 +113,23 @@ def publish(root: Root, made: Made, keep: int, signing: Signing, *, is_forced: b
 def _next(root: Root, made: Made, content: str) -> Manifest:
     """Complete the site: its pages tell the release, and a manifest stands beside them."""
     live, name = root.live, f"{made.moment:{RELEASE_TIME}}-{content}"
-    tell(made.offer, made.site, [_entry(name, made, live), *(history.read(live) if live else [])])
+    pages = tell(made.offer, made.site, [_entry(name, made, live), *(history.read(live) if live else [])])
     _refuse(made, name)
-    told = _manifest(made, name, newest_generation(root) + 1)
+    told = _manifest(made, pages, name, newest_generation(root) + 1)
     with (made.site / manifest.FILE).open("w", encoding="ascii") as file:
         file.writelines(told.lines())
     return told
 
 
-def _manifest(made: Made, release: str, generation: int) -> Manifest:
-    origin = made.origin
+def _manifest(made: Made, told: Mapping[str, Fact], release: str, generation: int) -> Manifest:
+    origin, files = made.origin, _files(made, told)
     projects = len({pin.name for pin in made.wanted})
-    return Manifest(
-        release, generation, origin.commit, origin.locks, origin.tools, projects, origin.programs, _files(made)
-    )
+    return Manifest(release, generation, origin.commit, origin.locks, origin.tools, projects, origin.programs, files)
 
 
-def _files(made: Made) -> dict[str, Fact]:
-    files = _facts(made.site)
+def _files(made: Made, told: Mapping[str, Fact]) -> dict[str, Fact]:
+    """Return what a release is made of; told are the pages that tell of it."""
+    files = {**made.built.pages, **told}
     for file in made.offer.files:
         one = file.distribution
         files[f"{PACKAGES}{one.filename}"] = Fact(one.sha256, one.size)
@@ -148,12 +146,12 @@ def _unchanged(live: Path, made: Made, content: str, key: str) -> Manifest | Non
     told = history.read(live)
     if not live.name.endswith(f"-{content}") or not told or told[0].release != live.name:
         return None
-    tell(made.offer, made.site, told)
+    pages = tell(made.offer, made.site, told)
     try:
         found = manifest.read(live)
     except ValueError:
         return None
-    is_same = found.files == _files(made) and found.programs == made.origin.programs and _is_signed(live, key)
+    is_same = found.files == _files(made, pages) and found.programs == made.origin.programs and _is_signed(live, key)
     return found if is_same and next(problems(live, found), None) is None else None
 
 
@@ -184,11 +182,14 @@ def _entry(name: str, made: Made, live: Path | None) -> Entry:
     return Entry(name, time_text(made.moment), changes)
 
 
-def tell(offer: Offer, site: Path, entries: Sequence[Entry]) -> None:
-    """Write the pages that tell of the release which they are in, whose name is made of all others' content."""
+def tell(offer: Offer, site: Path, entries: Sequence[Entry]) -> dict[str, Fact]:
+    """Write the pages that tell of the release which they are in, whose name is made of all others' content.
+
+    Returns what they are, by path.
+    """
     history.write(entries, site)
     write_release_pages(offer, site, entries)
-    seal(site / name for name in _TELLING)
+    return seal(site, _TELLING)
 
 
 def _refuse(made: Made, release: str) -> None:
@@ -208,7 +209,7 @@ def _refuse(made: Made, release: str) -> None:
 def _listed(made: Made) -> dict[str, Listed]:
     """Return what the pages list that were kept."""
     found = {}
-    for name in made.kept:
+    for name in made.built.kept:
         files = made.offer.projects[name]
         proved = (file.distribution.filename for file in files if file.facts.provenance is not None)
         found[name] = Listed({one.filename: one.sha256 for one, *_ in files}, frozenset(proved))
@@ -220,12 +221,8 @@ def pages(folder: Path) -> set[str]:
     return paths(folder) - OWN
 
 
-def _facts(site: Path) -> dict[str, Fact]:
-    return {path: fact_of(f"{site}/{path}") for path in pages(site)}
-
-
-def _content_digest(site: Path) -> str:
+def _content_digest(pages: Mapping[str, Fact]) -> str:
     digest = hashlib.sha256()
-    for name, fact in sorted(_facts(site).items()):
+    for name, fact in sorted(pages.items()):
         digest.update(f"{name}\0{fact.sha256}\n".encode())
     return digest.hexdigest()[:12]

@@ -12,7 +12,7 @@ from __future__ import annotations
 import filecmp
 import itertools
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import NamedTuple
@@ -55,15 +55,15 @@ def paths(folder: Path) -> set[str]:
     return {path for path, is_a_folder in _found(folder) if not is_a_folder}
 
 
-def problems(folder: Path, made: Manifest) -> Iterator[tuple[str, str]]:
-    """Yield path and fact for what in a release's folder is not as its manifest says."""
+def problems(folder: Path, made: Manifest, read: Collection[str] = ()) -> Iterator[tuple[str, str]]:
+    """Yield path and fact for what in a release's folder is not as its manifest says; what was read is not again."""
     found = dict(_found(folder))
     pages = made.pages
     folders = manifest.folders(pages)
     for path, fact in pages.items():
         if path not in found:
             yield path, "is missing"
-        elif not is_right(f"{folder}/{path}", fact):
+        elif path not in read and not is_right(f"{folder}/{path}", fact):
             yield path, f"is not what the manifest of {made.release} lists"
     others = (path for path in found if path not in pages and path not in OWN)
     strays = sorted(path for path in others if not (found[path] and path in folders))
@@ -110,22 +110,25 @@ def _write(root: Root, made: Manifest, site: Path) -> None:
     (temporary / LINK).symlink_to(POOL)
     own = filter(is_file, (temporary / manifest.FILE, temporary / manifest.SIGNATURE))
     folders = (above for above, _, _ in os.walk(temporary))
-    sync_all(itertools.chain(_share(temporary, root.live, made), own, folders))
-    for path, _ in problems(temporary, made):
+    shared = _share(temporary, root.live, made)
+    written = (f"{temporary}/{path}" for path in made.pages if path not in shared)
+    sync_all(itertools.chain(written, own, folders))
+    for path, _ in problems(temporary, made, shared):
         raise SystemExit(f"{temporary / path}: reads back other than it was written; check the disk, then try again")
     temporary.rename(root.releases / made.release)
 
 
-def _share(folder: Path, live: Path | None, made: Manifest) -> Iterator[str]:
-    """Link the live release's pages where they are the same, which also keeps their time; yields the other pages."""
+def _share(folder: Path, live: Path | None, made: Manifest) -> set[str]:
+    """Link the live release's pages where they are the same, which also keeps their time; returns these.
+
+    They were read: here, or when the site was linked from them (scripts/before.py).
+    """
     try:
         known = manifest.read(live).pages if live else {}
     except ValueError:
         known = {}
-    for path, fact in made.pages.items():
-        page = f"{folder}/{path}"
-        if not _is_shared(page, f"{live}/{path}", fact, known.get(path)):
-            yield page
+    pages = made.pages.items()
+    return {path for path, fact in pages if _is_shared(f"{folder}/{path}", f"{live}/{path}", fact, known.get(path))}
 
 
 def _is_shared(page: str, old: str, fact: Fact, known: Fact | None) -> bool:

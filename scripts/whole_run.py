@@ -59,7 +59,7 @@ def _publish(
         offer.forget_served()
         report.close()
         origin = origin_of(stage(root, args.caddy))
-        made = Made(offer, site, gathered.paths, gathered.moment, wanted, origin, built.kept)
+        made = Made(offer, site, built, gathered.paths, gathered.moment, wanted, origin)
         signing = Signing(args.signing_key, args.allowed_signers)
         published = publish(root, made, args.keep, signing, is_forced=args.force)
     rolled_back.forget(root)

@@ -113,6 +113,7 @@ class Release:
         build(offer, whole)
         found = build(offer, self._new, self.before)
         assert tree(self._new) == tree(whole)
+        assert found.pages == {path: fact_of(self._new / path) for path in tree(self._new)}
         return found
 
     def is_linked(self, path: str) -> bool:

@@ -23,6 +23,7 @@ from upstream import Upstream
 
 from scripts.build import PRECOMPRESSED_BYTES, PRECOMPRESSED_JSON_BYTES, build, seal
 from scripts.conformance_tree import tree_problems
+from scripts.manifest import fact_of
 
 YAML = 'python_versions: ["3.12"]\nplatforms: [manylinux_2_28_x86_64]\nclosure: off\n'
 FILES = [
@@ -123,10 +124,11 @@ def test_a_large_page_has_a_compressed_twin_with_the_same_validator(tmp_path: Pa
     for name, size in sizes.items():
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_bytes(bytes(size))
-    pages = [tmp_path / name for name in sizes]
-    seal(pages)
-    seal(pages)  # a second time for pages that were written again
-    assert sorted(str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()) == [
+    seal(tmp_path, sizes)
+    sealed = seal(tmp_path, sizes)  # a second time for pages that were written again
+    there = sorted(str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file())
+    assert sealed == {path: fact_of(tmp_path / path) for path in there}
+    assert there == [
         *("a/index.json", "a/index.json.etag", "a/index.json.gz", "a/index.json.gz.etag"),
         *("b/index.json", "b/index.json.etag"),
         *("large.json", "large.json.etag", "large.json.gz", "large.json.gz.etag", "small.html", "small.html.etag"),
@@ -141,7 +143,7 @@ def test_a_page_of_any_size_is_sealed_and_checked_piece_by_piece(tmp_path: Path)
         file.truncate(2**26)
     tracemalloc.start()
     try:
-        seal([page])
+        seal(tmp_path, [page.name])
         problems = list(tree_problems(tmp_path, {page.name}, is_published=False))
         _, peak = tracemalloc.get_traced_memory()
     finally:

@@ -310,7 +310,7 @@ FORMS = [
     Case(
         "a root that is no HTML",
         both(
-            lambda live: (live / "simple/index.html").write_bytes(b""), lambda live: seal([live / "simple/index.html"])
+            lambda live: (live / "simple/index.html").write_bytes(b""), lambda live: seal(live, ["simple/index.html"])
         ),
         ["simple/index.html: is no page of the Simple API", "simple/index.html: is no HTML page"],
     ),
@@ -598,7 +598,7 @@ LINKS = [
     ),
     Case(
         "no HTML",
-        both(lambda live: (live / "index.html").write_text(""), lambda live: seal([live / "index.html"])),
+        both(lambda live: (live / "index.html").write_text(""), lambda live: seal(live, ["index.html"])),
         ["index.html: does not tell the release <release>", "index.html: is no HTML page"],
     ),
 ]
@@ -669,11 +669,11 @@ def publish_broken(checkout: Checkout, upstream: Upstream, folder: Path, change:
         found = fetch(root, wanted, settings, upstream_url=upstream.url, timeout=60)
         moment = next_moment(root)
         offer = Offer(list_files(root, found, wanted, time_text(moment)))
-        build(offer, folder)
+        built = build(offer, folder)
         change(folder)
         paths = Places({pin.sha256: parts for pin, parts in found.parts.items()})
         with pytest.raises(SystemExit) as caught:
-            publish_site(root, Made(offer, folder, paths, moment, wanted, origin_of({})), 5, Signing())
+            publish_site(root, Made(offer, folder, built, paths, moment, wanted, origin_of({})), 5, Signing())
     return str(caught.value)
 
 

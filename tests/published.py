@@ -81,7 +81,7 @@ def rewrite(page: Path, old: str, new: str) -> None:
     assert old in text, text
     page.unlink()  # a hard link may share it
     page.write_text(text.replace(old, new))
-    seal([page])
+    seal(page.parent, [page.name])
 
 
 def edit(page: Path, change: Callable[[Any], object]) -> None:
@@ -90,4 +90,4 @@ def edit(page: Path, change: Callable[[Any], object]) -> None:
     change(value)
     page.unlink()
     page.write_text(json.dumps(value, separators=(",", ":")))
-    seal([page])
+    seal(page.parent, [page.name])

@@ -21,7 +21,7 @@ def change(path: Path, old: str, new: str) -> None:
     assert old in text
     path.unlink()  # it may be a hard link
     path.write_text(text.replace(old, new, 1))
-    seal([path])
+    seal(path.parent, [path.name])
 
 
 @pytest.mark.parametrize(

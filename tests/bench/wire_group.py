@@ -82,7 +82,7 @@ def _without_sidecars(root: Path, copy: Path) -> Path:
             text = text.replace(f"{name}=", "data-none=")
         page.unlink()
         page.write_text(text)
-    seal(pages)
+    seal(copy, [str(page.relative_to(copy)) for page in pages])
     return copy
 
 
