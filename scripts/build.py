@@ -45,7 +45,7 @@ _LEVEL = 6  # of 9, which takes twice as long for 2 % less
 
 
 class Built(NamedTuple):
-    """A site: each project's digest, by name, the projects that were kept as they were, and what each file is, by path."""
+    """A site: each project's digest, by name, the projects that were kept, and what each of its files is, by path."""
 
     digests: Mapping[str, str]
     kept: frozenset[str]
@@ -67,7 +67,8 @@ def build(offer: Offer, site: Path, before: Before | None = None) -> Built:
         *(partial(_make_projects, site, before, digests, piece) for piece in in_pieces(projects, _PROJECTS_AT_ONCE)),
     ]
     kept, pages = set[str](), dict[str, Fact]()
-    for part in on_all_cores(_do, parts):
+    is_large = len(projects) > _PROJECTS_AT_ONCE  # else all is done before another process has begun
+    for part in on_all_cores(_do, parts) if is_large else map(_do, parts):
         kept.update(part.kept)
         pages.update(part.pages)
     pages.update(page for project in projects if before and project.name in kept for page in before.pages_of(project))
@@ -104,9 +105,7 @@ def _write_lists(offer: Offer, site: Path, names: Collection[str]) -> _Part:
     return _Part(pages)
 
 
-def _make_projects(
-    site: Path, before: Before | None, digests: Mapping[str, str], projects: Sequence[Project]
-) -> _Part:
+def _make_projects(site: Path, before: Before | None, digests: Mapping[str, str], projects: Sequence[Project]) -> _Part:
     """Keep the pages of projects that are as they were, and write those of the others."""
     kept = {one.name for one in projects if before and keep(one, digests[one.name], before, site)}
     others = [one for one in projects if one.name not in kept]

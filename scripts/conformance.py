@@ -23,7 +23,7 @@ from scripts.cores import in_pieces, on_all_cores
 from scripts.digest import sha256_of
 from scripts.distribution import Distribution
 from scripts.files import is_file
-from scripts.held import PACKAGES, Held, faults, hold_all
+from scripts.held import PACKAGES, Held, as_read, faults, hold_all
 from scripts.list_files import FILE, Record
 from scripts.locks import Pin
 from scripts.problem import Problem, Rule
@@ -240,10 +240,11 @@ def refuse(
 ) -> None:
     """Raise SystemExit with all problems where a site, which would become a release, breaks a rule.
 
-    read are the distributions that were read and checked in this run, by sha256, kept the projects whose pages are as
-    an earlier run wrote and examined them.
+    read are the distributions that were read and checked before, by name, and are not looked at again until they are in
+    the pool; kept are the projects whose pages are as an earlier run wrote and examined them.
     """
-    held = hold_all(files, show, read)
+    held = hold_all({name: path for name, path in files.items() if name not in read}, show)
+    held |= {name: as_read(one) for name, one in read.items()}
     found = examine_folder(site, approved, held, release, show, is_published=False, kept=kept)
     if found.problems:
         raise SystemExit("\n".join(one.sentence("", BEFORE) for one in sorted(set(found.problems))))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from types import MappingProxyType
 from typing import NamedTuple
 
 from scripts import distribution
@@ -15,7 +14,6 @@ from scripts.problem import Problem, Rule
 from scripts.terminal import side_by_side
 
 PACKAGES = "packages"
-_NONE: Mapping[str, Distribution] = MappingProxyType({})
 _IN_A_GROUP = 20  # a thread's work has its own cost, which is more than to hash a small file
 _AT_ONCE = 2  # hashing and unpacking leave Python to others meanwhile
 
@@ -33,30 +31,26 @@ class Held(NamedTuple):
     fault: str = ""
 
 
-def _as_read(one: Distribution) -> Held:
+def as_read(one: Distribution) -> Held:
+    """Return what a file is that was read before."""
     return Held(one.sha256, one.size, one.metadata and one.metadata.sha256, one.requires_python)
 
 
-def hold(path: Path, read: Mapping[str, Distribution] = _NONE) -> Held:
-    """Hash one file, and read it unless it is among those that were read before, by sha256."""
+def hold(path: Path) -> Held:
+    """Hash one file, and read it."""
     stat = path.stat()
     sha256, size = sha256_of(path, stat), stat.st_size
     try:
-        return _as_read(read.get(sha256) or distribution.read(path, sha256))
+        return as_read(distribution.read(path, sha256))
     except ValueError as error:
         return Held(sha256, size, fault=str(error).removeprefix(path.name).lstrip(": "))
 
 
-def hold_all(
-    files: Mapping[str, Path], show: Callable[[str], None], read: Mapping[str, Distribution] = _NONE
-) -> dict[str, Held]:
-    """Read the files that are there, given by their names; show is told how far that is.
-
-    read are distributions that were read and checked in this run, by sha256: the same bytes need not be read again.
-    """
+def hold_all(files: Mapping[str, Path], show: Callable[[str], None]) -> dict[str, Held]:
+    """Read the files that are there, given by their names; show is told how far that is."""
     names, held = sorted(name for name, path in files.items() if is_file(path)), dict[str, Held]()
     groups = [names[at : at + _IN_A_GROUP] for at in range(0, len(names), _IN_A_GROUP)]
-    for _, group in side_by_side(lambda at: {name: hold(files[name], read) for name in at}, groups, at_once=_AT_ONCE):
+    for _, group in side_by_side(lambda at: {name: hold(files[name]) for name in at}, groups, at_once=_AT_ONCE):
         held |= group
         show(f"Checking: {len(held)} of {len(names)} files")
     return held

@@ -15,40 +15,45 @@ from pathlib import Path
 
 from scripts.durable import sync_all
 from scripts.files import is_file, is_silly, write_whole
-from scripts.manifest import Fact, Manifest, is_right, pool_of
+from scripts.manifest import PACKAGES, Fact, Manifest, is_right, pool_of
 from scripts.root import Root
 
 # Of each name of the pool: the file that is to stand there, or what returns its bytes.
 Sources = Mapping[str, Path | Callable[[], bytes]]
 
 
-def fill(root: Root, made: Manifest, sources: Sources, gave_way: list[tuple[Path, Path]]) -> int:
-    """Put a release's files into the pool; returns how many are new there, sidecars aside.
+def fill(root: Root, made: Manifest, sources: Sources, gave_way: list[tuple[Path, Path]]) -> list[str]:
+    """Put into the pool what it does not have of a release's files; returns their paths, for `check` to read them back.
 
     What had to make way is added to gave_way: where it stood, and where it is now.
     """
-    facts, packages = made.pool, root.packages
+    absent = _wrong(root, made, (path for path in made.files if path.startswith(PACKAGES)))
 
-    def added(*, are_sidecars: bool) -> Iterator[str]:
-        for name in (name for name in sources if _is_sidecar(name) == are_sidecars):
-            if _add(root, packages / name, sources[name], facts[name], gave_way):
-                yield f"{packages}/{name}"
+    def add(path: str) -> str:
+        _add(root, root.path / path, sources[path.removeprefix(PACKAGES)], gave_way)
+        return f"{root.path}/{path}"
 
     # Sidecars come first: they are read from wheels that are still where they were.
-    sync_all(added(are_sidecars=True))
+    sync_all(map(add, filter(is_sidecar, absent)))
     # A file that was fetched is on the disk since then.
-    return sum(1 for _ in added(are_sidecars=False))
+    for path in itertools.filterfalse(is_sidecar, absent):
+        add(path)
+    return absent
 
 
-def _is_sidecar(name: str) -> bool:
+def _wrong(root: Root, made: Manifest, paths: Iterable[str]) -> list[str]:
+    """List what is not what a release's manifest says; paths are those of the manifest, which take no memory."""
+    return [path for path in paths if not is_right(f"{root.path}/{path}", made.files[path])]
+
+
+def is_sidecar(name: str) -> bool:
+    """Whether a file of the pool holds the metadata of another."""
     return name.endswith(".metadata")
 
 
-def _add(
-    root: Root, place: Path, source: Path | Callable[[], bytes], fact: Fact, gave_way: list[tuple[Path, Path]]
-) -> bool:
-    if source == place or (callable(source) and is_right(place, fact)):
-        return False
+def _add(root: Root, place: Path, source: Path | Callable[[], bytes], gave_way: list[tuple[Path, Path]]) -> None:
+    if source == place:  # it was right a moment ago
+        return
     if moved := make_way(root, place):
         gave_way.append((place, moved))
     if callable(source):
@@ -56,7 +61,6 @@ def _add(
         write_whole(place, source())
     else:
         source.replace(place)
-    return True
 
 
 def make_way(root: Root, place: Path) -> Path | None:
@@ -146,14 +150,14 @@ def find(root: Root, name: str, fact: Fact) -> Path | None:
     return next((path for path in _candidates(root, name) if is_right(path, fact)), None)
 
 
-def check(root: Root, manifest: Manifest) -> None:
-    """Read back every file that the new pages promise, and its sidecar; what is another goes, since it has a URL."""
-    packages = root.packages
-    wrong = [name for name, fact in manifest.pool.items() if not is_right(f"{packages}/{name}", fact)]
-    for name in wrong:
-        make_way(root, packages / name)
+def check(root: Root, made: Manifest, paths: Iterable[str]) -> None:
+    """Read back what was put into the pool; what is other than the new pages promise goes, since it has a URL."""
+    wrong = _wrong(root, made, paths)
+    for path in wrong:
+        make_way(root, root.path / path)
     if wrong:
-        raise SystemExit(f"{packages}: {', '.join(wrong)}: reads back other than approved; run make index again")
+        names = ", ".join(path.removeprefix(PACKAGES) for path in wrong)
+        raise SystemExit(f"{root.packages}: {names}: reads back other than approved; run make index again")
 
 
 def _stem(path: Path) -> str:

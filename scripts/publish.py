@@ -194,10 +194,10 @@ def tell(offer: Offer, site: Path, entries: Sequence[Entry]) -> dict[str, Fact]:
 
 def _refuse(made: Made, release: str) -> None:
     """Raise SystemExit where what is to be published breaks a rule; the shared folder is as it was."""
-    offered = [file.distribution for file in made.offer.files]
-    files = Places({one.filename: made.files.parts[one.sha256] for one in offered})
+    offered = {file.distribution.filename: file.distribution for file in made.offer.files}
+    files = Places({name: made.files.parts[one.sha256] for name, one in offered.items()})
     # Whoever can write to the shared folder can plant a release that claims to have checked a file.
-    read = {one.sha256: one for one in offered if one.is_checked}
+    read = {name: one for name, one in offered.items() if one.is_checked}
     approved = Approved(made.wanted, made.offer.denied)
     progress = Progress()
     try:

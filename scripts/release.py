@@ -89,7 +89,7 @@ def make_live(root: Root, made: Manifest, site: Path, sources: Sources, keep: in
         release = root.releases / made.release
         if site != release:
             _write(root, made, site)
-        pool.check(root, made)
+        pool.check(root, made, added)
         if root.live != release:
             _raise_generation(root, made.generation)
             _switch(root, release)
@@ -98,7 +98,7 @@ def make_live(root: Root, made: Manifest, site: Path, sources: Sources, keep: in
         raise
     retired = pool.retire(root, made)
     _prune(root, keep)
-    return Counts(added, retired)
+    return Counts(sum(not pool.is_sidecar(path) for path in added), retired)
 
 
 def _write(root: Root, made: Manifest, site: Path) -> None:

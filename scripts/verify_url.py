@@ -107,7 +107,7 @@ class _Visit:
             problems = [*file_problems(path, answer)]
             if answer.status != 200:
                 return _Fetched(problems=tuple(problems))
-            held, sidecar = hold(place, {}), None
+            held, sidecar = hold(place), None
             if filename.endswith(".whl"):
                 sidecar = self.server.ask(f"{path}.metadata")
                 problems += file_problems(f"{path}.metadata", sidecar)

@@ -111,9 +111,9 @@ class Pair:
         return self.dumb_again()
 
     def least_first(self) -> float:
-        """Read every file, and do nothing else."""
-        sidecars = self._place.empty(f"index-{self.files}/{next(self._fresh)}")
-        return run(sys.executable, least.__file__, self._wheels, sidecars).seconds
+        """Read every file, write what is known, and do nothing else."""
+        place, live = self._place.empty(f"index-{self.files}/{next(self._fresh)}"), (self._root / "web").resolve()
+        return run(sys.executable, least.__file__, self._wheels, live, place).seconds
 
     def least_changed(self) -> float:
         """Link all pages that are live, and do nothing else."""
@@ -142,8 +142,9 @@ def _rows_of(pair: Pair, place: Place, is_largest: bool) -> Iterator[Row]:
     target = "≤ 400 MB" if is_largest else ""
     yield row("peak memory of that first build", "", target, lambda: Medians(peak, None, len(pair.peak_mb)), "MB")
     if is_largest:
+        first = "of a first build, wheels read, ready pages parsed and written, and no more"
         for work, ours, theirs, beside in (
-            ("of a first build, sha256, METADATA and sidecars alone", pair.least_first, pair.dumb_first, "dumb-pypi"),
+            (first, pair.least_first, pair.dumb_first, "dumb-pypi"),
             ("of a change, hard links alone (cp -al)", pair.least_changed, pair.dumb_changed, "dumb-pypi incremental"),
         ):
             yield row(work, beside, "", partial(side_by_side, ours, theirs))
