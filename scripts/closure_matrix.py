@@ -60,9 +60,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     with opened(args.root) as root, disk_errors(args.root, "make closure"), tempfile.TemporaryDirectory() as folder:
         gathered = gather(root, wanted, settings, upstream=args.upstream, timeout=timeout)
         check, site = Check(gathered.offer, settings), Path(folder) / "site"
-        build(gathered.offer, site)
         print("\n".join(matrix(check)))
-        judge.closure_findings(report, check, settings, site, gathered.paths)
+        if questions := judge.closure_findings(report, check):
+            build(gathered.offer, site)
+            judge.conflict_findings(report, check, questions, settings, site, gathered.paths)
     report.close()
     return 0
 

@@ -26,16 +26,16 @@ from scripts.target_names import target_names
 from scripts.terminal import side_by_side
 
 
-class _Question(NamedTuple):
+class Question(NamedTuple):
     """A requirement to resolve on the target of a lock, by itself."""
 
     key: Key
     line: Line
 
 
-def doubtful(check: Check) -> list[_Question]:
+def doubtful(check: Check) -> list[Question]:
     """List the requirements whose first choice of files is no proof; what misses a file is told as a gap."""
-    return [_Question(key, line) for key in check.served for line in _doubtful(check, key)]
+    return [Question(key, line) for key in check.served for line in _doubtful(check, key)]
 
 
 def _doubtful(check: Check, key: Key) -> list[Line]:
@@ -46,7 +46,7 @@ def _doubtful(check: Check, key: Key) -> list[Line]:
     return [line for line in roots if first_choice(served, [line.text]) in doubts]
 
 
-def findings(check: Check, questions: list[_Question], settings: Config, tree: Path) -> list[Finding]:
+def findings(check: Check, questions: list[Question], settings: Config, tree: Path) -> list[Finding]:
     """Ask pip each question; tree is a folder with `simple/` and `packages/`, as a server would show them."""
     found: dict[tuple[Line, str], list[Key]] = {}
     with Compilers(environment_for(f"{tree.as_uri()}/simple")) as compilers:
@@ -57,7 +57,7 @@ def findings(check: Check, questions: list[_Question], settings: Config, tree: P
     return [_finding(check, line, reason, targets) for (line, reason), targets in found.items()]
 
 
-def _job(one: _Question, settings: Config, compilers: Compilers) -> Job:
+def _job(one: Question, settings: Config, compilers: Compilers) -> Job:
     alone = RequirementSet(one.key.set_name, (RequirementFile(one.line.path, (one.line,)),))
     # Nothing of the lock's own rules: a client knows none of them.
     plain = settings._replace(resolve_deps=True, allow_sdists=(), policy=Policy(), first_party="")
@@ -65,7 +65,7 @@ def _job(one: _Question, settings: Config, compilers: Compilers) -> Job:
     return Job(one.key, alone, plain, compilers, ("--upgrade",))
 
 
-def _ask(asked: tuple[Job, _Question]) -> str:
+def _ask(asked: tuple[Job, Question]) -> str:
     """Let pip resolve; returns why it cannot."""
     job, _ = asked
     try:

@@ -10,6 +10,7 @@ from pathlib import Path
 from scripts import attested, closure_check, conflicts, locks, policy, waivers
 from scripts.closure_check import Check
 from scripts.config import Config
+from scripts.conflicts import Question
 from scripts.distribution import read_metadata
 from scripts.facts import Memory
 from scripts.finding import Finding, via
@@ -66,13 +67,19 @@ def policy_findings(report: Report, offer: Offer, settings: Config, root: Root, 
     return offer
 
 
-def closure_findings(report: Report, check: Check, settings: Config, site: Path, paths: Mapping[str, Path]) -> None:
-    """Add what clients would miss, and what they could not resolve from the site, a built one."""
+def closure_findings(report: Report, check: Check) -> list[Question]:
+    """Add what clients would miss; returns what only a site can tell, once it is built."""
     report.add(check.findings())
-    if questions := conflicts.doubtful(check):
-        with tempfile.TemporaryDirectory() as folder:
-            _lay_out(Path(folder), check.offer, site, paths)
-            report.add(conflicts.findings(check, questions, settings, Path(folder)))
+    return conflicts.doubtful(check)
+
+
+def conflict_findings(
+    report: Report, check: Check, questions: list[Question], settings: Config, site: Path, paths: Mapping[str, Path]
+) -> None:
+    """Add what clients could not resolve from the site."""
+    with tempfile.TemporaryDirectory() as folder:
+        _lay_out(Path(folder), check.offer, site, paths)
+        report.add(conflicts.findings(check, questions, settings, Path(folder)))
 
 
 def _lay_out(tree: Path, offer: Offer, site: Path, paths: Mapping[str, Path]) -> None:

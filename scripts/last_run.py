@@ -73,7 +73,10 @@ def today() -> str:
 
 
 def _digest(parts: Iterable[str]) -> str:
-    return hashlib.sha256("\n".join(parts).encode("utf-8", "surrogateescape")).hexdigest()
+    digest = hashlib.sha256()
+    for part in parts:  # joined, those of 200,000 files would take as much memory again
+        digest.update(f"{part}\n".encode("utf-8", "surrogateescape"))
+    return digest.hexdigest()
 
 
 def _files(path: Path) -> list[Path]:
