@@ -9,12 +9,11 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from functools import cache
 from itertools import chain
 from typing import Any, NamedTuple
 
 from packaging.specifiers import SpecifierSet
-from packaging.tags import parse_tag
+from packaging.tags import Tag
 from packaging.utils import parse_wheel_filename
 from packaging.version import Version
 
@@ -22,9 +21,9 @@ from scripts.list_files import File
 from scripts.locks import Key
 from scripts.need import Asked, need_of
 from scripts.requirements import Line
+from scripts.target import tags_of
 
 Projects = Mapping[Any, Sequence[File]]  # by normalised name
-_parsed_tags = cache(parse_tag)
 
 
 def _is_pin(specifier: SpecifierSet) -> bool:
@@ -58,7 +57,7 @@ class Served:
         self._tags = {tag: place for place, tag in enumerate(key.target.tags)}
         self._environment = key.target.environment
         self._own: dict[str, set[Version]] = {}
-        self._places: dict[str, int | None] = {}
+        self._places: dict[frozenset[Tag], int | None] = {}
         self._runs: dict[str, bool] = {}
         self._files: dict[str, list[File]] = {}
         self._met: dict[Asked, list[File]] = {}
@@ -89,10 +88,10 @@ class Served:
         """Return the best place that a file's tags have, of which many have the same; None where it has no place."""
         if file.distribution.metadata is None:
             return len(self._tags)
-        text = "-".join(file.distribution.filename.removesuffix(".whl").split("-")[-3:])
-        if text not in self._places:
-            self._places[text] = min((self._tags[tag] for tag in _parsed_tags(text) if tag in self._tags), default=None)
-        return self._places[text]
+        tags = tags_of(file.distribution.filename)
+        if tags not in self._places:
+            self._places[tags] = min((self._tags[tag] for tag in tags if tag in self._tags), default=None)
+        return self._places[tags]
 
     def pins(self, files: Iterable[File]) -> Iterator[File]:
         """Yield the files that the target's own lock names."""

@@ -14,6 +14,7 @@ Needs few imports: to find that nothing is to do takes less time than to import 
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import os
 import shutil
@@ -23,7 +24,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import UTC, datetime
-from itertools import islice
 from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
@@ -31,6 +31,7 @@ from typing import NamedTuple
 from scripts import CODE, manifest
 from scripts.digest import forget, remember, sha256_of
 from scripts.files import is_file, is_folder, remove, write_synced
+from scripts.manifest import Fact
 from scripts.owner import FILE as OWNER
 from scripts.root import Root
 from scripts.signature import is_of, sign
@@ -112,14 +113,19 @@ def inputs_digest(args: Namespace, paths: Sequence[str]) -> str:
     return _digest(map(repr, (code_digest(), options, _sums([*own, *named]))))
 
 
-def _looked_into(folder: Path) -> Iterator[str]:
-    """Yield the system's word on each thing in a folder, and not on what is below that."""
+def _stats(folder: Path) -> Iterator[tuple[str, os.stat_result]]:
+    """Yield the name of each thing in a folder, and what the system says of it."""
     place = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)  # from there on, no path has to be followed for each
     try:
         with os.scandir(place) as entries:
-            yield from (_told(entry.name, entry.stat(follow_symlinks=False)) for entry in entries)
+            yield from ((entry.name, entry.stat(follow_symlinks=False)) for entry in entries)
     finally:
         os.close(place)
+
+
+def _looked_into(folder: Path) -> Iterator[str]:
+    """Yield the system's word on each thing in a folder, and not on what is below that."""
+    return itertools.starmap(_told, _stats(folder))
 
 
 def _told(path: str, stat: os.stat_result) -> str:
@@ -153,7 +159,7 @@ def _folders(root: Root, live: Path) -> Iterator[str]:
 def _every_file(root: Root, live: Path) -> list[str]:
     """List every file, or nothing where they are many."""
     everything = (one for folder in (root.packages, root.retired, live) for one in _below(folder))
-    found = list(islice(everything, _EVERY_FILE + 1))
+    found = list(itertools.islice(everything, _EVERY_FILE + 1))
     return sorted(found) if len(found) <= _EVERY_FILE else []
 
 
@@ -161,10 +167,18 @@ def _shared_digest(root: Root, live: Path, *, is_whole: bool) -> str:
     return _digest([*_folders(root, live), *(_every_file(root, live) if is_whole else [])])
 
 
-def _pool_digest(root: Root, live: Path) -> str:
+def _pool_digest(live: Path, files: Iterable[str]) -> str:
     """Digest of the system's word on every file of the pool, and on what says which file is which."""
     told = live / manifest.FILE
-    return _digest([_told(told.name, told.lstat()), *sorted(_looked_into(root.packages))])
+    return _digest([_told(told.name, told.lstat()), *sorted(files)])
+
+
+def _remembered(packages: Path, pool: Mapping[str, Fact]) -> Iterator[str]:
+    """Yield the system's word on each file of the pool, of which each is taken for what a manifest lists."""
+    for name, stat in _stats(packages):
+        if fact := pool.get(name):
+            remember(stat, fact.sha256)
+        yield _told(name, stat)
 
 
 def _remember_pool(root: Root) -> bool:
@@ -172,10 +186,7 @@ def _remember_pool(root: Root) -> bool:
     record, live = read(root.path), root.live
     if record is None or live is None or record.day != today():
         return False
-    packages = root.packages
-    for name, fact in manifest.read(live).pool.items():
-        remember(os.lstat(f"{packages}/{name}"), fact.sha256)
-    return record.pool == _pool_digest(root, live)  # after that: what changes from here on is noticed
+    return record.pool == _pool_digest(live, _remembered(root.packages, manifest.read(live).pool))
 
 
 def _beside(root: Root, key: str) -> dict[str, bytes]:
@@ -210,7 +221,7 @@ def _completed(root: Root, record: Record) -> Record:
     live = root.releases / record.release
     is_whole = bool(_every_file(root, live))
     shared = _shared_digest(root, live, is_whole=is_whole)
-    return record._replace(is_whole=is_whole, shared=shared, pool=_pool_digest(root, live))
+    return record._replace(is_whole=is_whole, shared=shared, pool=_pool_digest(live, _looked_into(root.packages)))
 
 
 def _digested(pieces: Iterable[bytes], digest: hashlib._Hash) -> Iterator[bytes]:

@@ -27,6 +27,7 @@ from scripts.distribution import Distribution, shared
 from scripts.facts import Facts, Memory, time_text
 from scripts.files import is_file
 from scripts.locks import Key, Pin
+from scripts.places import Places
 from scripts.root import Root
 
 FILE = "files.jsonl"
@@ -119,9 +120,9 @@ def _name_problems(pin: Pin, filename: str) -> Iterator[str]:
             yield f"{pin}: dumb-pypi takes {filename} for a file of {project}; take another version"
 
 
-def _clashes(files: Mapping[Pin, Path]) -> Iterator[str]:
+def _clashes(files: Places[Pin]) -> Iterator[str]:
     known: dict[str, str] = {}
-    names = ((path.name, pin.sha256) for pin, path in files.items())
+    names = ((name, pin.sha256) for pin, (_, name) in files.parts.items())
     for name in {name for name, sha256 in names if known.setdefault(name, sha256) != sha256}:
         yield f"{name}: locked with two hashes; run make upgrade so that the locks agree"
 
@@ -135,7 +136,7 @@ def _with_upload_time(facts: Facts, known: Known | None) -> Facts:
 
 
 def _read_piece(
-    known: Collection[str], paths: Mapping[Pin, Path], piece: Sequence[Pin]
+    known: Collection[str], paths: Places[Pin], piece: Sequence[Pin]
 ) -> list[tuple[Pin, Distribution | str]]:
     """Read some files; of one that cannot be read, say why."""
     found: list[tuple[Pin, Distribution | str]] = []
@@ -148,13 +149,13 @@ def _read_piece(
 
 
 def _read(
-    paths: Mapping[Pin, Path], known: Collection[str], learned: Mapping[str, Distribution]
+    paths: Places[Pin], known: Collection[str], learned: Mapping[str, Distribution]
 ) -> Iterator[tuple[Pin, Distribution | str]]:
     """Yield each file's word on itself, as it was learned, or read now; known are those that were checked before."""
     unknown = []
-    for pin, path in paths.items():
+    for pin, (_, name) in paths.parts.items():
         one = learned.get(pin.sha256)
-        if one and one.filename == path.name:
+        if one and one.filename == name:
             yield pin, one
         else:
             unknown.append(pin)
@@ -169,7 +170,7 @@ def _sorted(keys: tuple[Key, ...]) -> tuple[Key, ...]:
 
 def list_files(
     root: Root,
-    paths: Mapping[Pin, Path],
+    paths: Places[Pin],
     wanted: Mapping[Pin, Sequence[Key]],
     now: str,
     in_house: Collection[Pin] = (),

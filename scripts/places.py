@@ -19,6 +19,9 @@ class Places(Mapping[Name, Path]):
         folder, filename = self.parts[name]
         return folder / filename
 
+    def __contains__(self, name: object) -> bool:
+        return name in self.parts
+
     def __iter__(self) -> Iterator[Name]:
         return iter(self.parts)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -114,7 +114,7 @@ def retire(root: Root, manifest: Manifest) -> int:
     listed = manifest.pool
     others = sorted(entry.name for entry in os.scandir(root.packages) if entry.name not in listed)
     strays = [path for path in map(root.packages.joinpath, others) if not is_silly(path)]
-    needed = kept(root, names_of(strays)) if strays else {}
+    needed = kept(root, strays)
     for path in strays:
         place = root.retired / path.name
         if is_file(path) and any(is_right(path, fact) for fact in needed.get(path.name, ())):
@@ -125,12 +125,19 @@ def retire(root: Root, manifest: Manifest) -> int:
     return sum(path.suffix != ".metadata" for path in strays)
 
 
-def kept(root: Root, names: Collection[str]) -> dict[str, set[Fact]]:
-    """Return what the kept releases have in the pool under some names; a name may have changed its file."""
+def kept(root: Root, paths: Iterable[Path]) -> dict[str, set[Fact]]:
+    """Return what the kept releases have in the pool under the names of paths; a name may have changed its file.
+
+    Once a release has the very file that is at a path, older ones are not asked for its name: they may be many.
+    """
     found: dict[str, set[Fact]] = {}
-    for release in root.all_releases:
-        for name, fact in pool_of(release, names):
+    left = list(paths)
+    for release in reversed(root.all_releases):
+        if not left:
+            break
+        for name, fact in pool_of(release, names_of(left)):
             found.setdefault(name, set()).add(fact)
+        left = [path for path in left if not is_needed(path, found)]
     return found
 
 

@@ -171,7 +171,7 @@ def _prune(root: Root, keep: int) -> None:
             # Half a release must not look like one, if we are killed here.
             release.rename(release.with_name(f".{release.name}.old"))
     old = [path for path in sorted(root.retired.iterdir()) if _is_past(path, now) and not is_silly(path)]
-    needed = pool.kept(root, pool.names_of(old)) if old else {}
+    needed = pool.kept(root, old)
     for path in old:
         # A sidecar is written anew when its file comes back.
         is_back = is_file(path) and _is_same(path, root.packages / path.name)

@@ -12,10 +12,9 @@ import sys
 import sysconfig
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 
-from packaging.tags import Tag, compatible_tags, cpython_tags, mac_platforms, platform_tags
-from packaging.utils import parse_wheel_filename
+from packaging.tags import Tag, compatible_tags, cpython_tags, mac_platforms, parse_tag, platform_tags
 
 _WINDOWS = {"win_amd64": "AMD64", "win_arm64": "ARM64", "win32": "x86"}  # what platform.machine() says there
 _SYSTEMS = {"win": ("nt", "win32", "Windows"), "mac": ("posix", "darwin", "Darwin")}
@@ -94,6 +93,16 @@ def platform_problem(text: str) -> str | None:
     return f'"{text}" names no C library; write "{glibc}" for glibc, or "{musl}" for musl'
 
 
+_parsed = cache(parse_tag)  # most wheels have the tags of many others
+
+
+def tags_of(filename: str) -> frozenset[Tag]:
+    """Return the tags of a wheel, with which its name ends (PEP 425); raises ValueError for the name of no wheel."""
+    if not filename.endswith(".whl"):
+        raise ValueError(f"{filename} is not the name of a wheel")
+    return _parsed("-".join(filename.removesuffix(".whl").split("-")[-3:]))
+
+
 @dataclass(frozen=True)
 class Target:
     """One Python version on one platform. ValueError, as `fact; what to do`, if there is no such machine."""
@@ -145,7 +154,7 @@ class Target:
 
     def accepts(self, filename: str) -> bool:
         """Whether a tag of this wheel fits, which says nothing about its Requires-Python."""
-        return not self._tag_set.isdisjoint(parse_wheel_filename(filename)[3])
+        return not self._tag_set.isdisjoint(tags_of(filename))
 
     @property
     def environment(self) -> dict[str, str]:
