@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import re
@@ -10,7 +11,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from bench import document, least, load, plot, serve_group, synthetic
+from bench import document, load, plot, serve_group, synthetic, without
 from bench.__main__ import GROUPS, main
 from bench.load import Load
 from bench.measure import FailedError, Medians, run, side_by_side
@@ -65,19 +66,42 @@ def test_the_list_for_dumb_pypi_says_what_the_release_says(checkout: Checkout) -
     assert [one["requires_dist"] for one in theirs] == [one.get("requires_dist", []) for one in ours]
 
 
-def test_the_least_of_a_first_build_is_of_every_file_and_page(tmp_path: Path) -> None:
-    (wheels := tmp_path / "wheels").mkdir()
-    (place := tmp_path / "place").mkdir()
-    pages = {"index.html": b"<p>", "simple/alpha/index.json": b"{}", "packages.json": b"{}\n{}\n"}
+def _least(*arguments: str | Path) -> str:
+    env = os.environ | {"PYTHONPATH": os.pathsep.join((str(CODE), str(CODE / "tests")))}
+    return run(sys.executable, "-m", "bench.least", *arguments, env=env).output.strip()
+
+
+def _release(folder: Path) -> dict[str, bytes]:
+    of_all = {"files.jsonl": b"{}\n{}\n", "manifest.jsonl": b"{}"}
+    pages = {"index.html": b"<p>", "simple/alpha/index.json": b"{}"} | of_all
     for path, data in pages.items():
-        (tmp_path / "release" / path).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / "release" / path).write_bytes(data)
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_bytes(data)
+    return pages
+
+
+def test_the_least_of_a_first_build_is_of_every_file_and_page(tmp_path: Path) -> None:
+    pages = _release(tmp_path / "release")
+    (place := tmp_path / "place").mkdir()
+    approvals = synthetic.save(synthetic.versions(2, 3), tmp_path / "wheels")
+    packages = synthetic.package_list(approvals, tmp_path / "list.json")
+    said = _least("first", tmp_path / "wheels", packages, tmp_path / "release", place)
+    assert said == "42 fields of METADATA, 6 files on pages of dumb-pypi's, 4 pages written"
     made = [synthetic.make(*each) for each in synthetic.versions(2, 3)]
-    for one in made:
-        one.save(wheels)
-    said = run(sys.executable, least.__file__, wheels, tmp_path / "release", place).output.strip()
-    assert said == "6 wheels, 3 files of a release"
     assert tree(place) == pages | {f"packages/{one.filename}.metadata": one.metadata for one in made}
+
+
+def test_the_least_of_a_change_is_every_page_linked_or_written_anew(tmp_path: Path) -> None:
+    pages = _release(tmp_path / "release")
+    (place := tmp_path / "place").mkdir()
+    assert _least("change", tmp_path / "release", place) == "2 lists written, 2 pages linked"
+    found = tree(place)
+    assert gzip.decompress(found.pop("files.jsonl.gz")) == pages["files.jsonl"]
+    assert found == pages
+    assert {path for path in pages if (place / path).samefile(tmp_path / "release" / path)} == {
+        "index.html",
+        "simple/alpha/index.json",
+    }
 
 
 def test_ours_and_theirs_are_measured_in_turn() -> None:
@@ -208,6 +232,16 @@ def test_memory_is_told_of_the_same_steps(checkout: Checkout) -> None:
     assert found.keys() <= {*INDEX, "all else: Python, its modules, and what goes again"}
     assert any(found[step] > 0 for step in found.keys() & INDEX.keys())
     assert sum(found.values()) == pytest.approx(1)
+
+
+@pytest.mark.parametrize("optimisation", without.ALL)
+def test_a_run_without_an_optimisation_publishes_the_same(checkout: Checkout, optimisation: str) -> None:
+    options, env = held(checkout, 2), os.environ | {"PYTHONPATH": f"{CODE}:{CODE / 'tests'}"}
+    done = without.run(optimisation, "scripts.index", *options, cwd=checkout.path, env=env)
+    assert "(2 added, 0 retired)" in done.output
+    pages = tree(checkout.root / "web")
+    assert checkout.index() == 0
+    assert tree(checkout.root / "web") == pages
 
 
 @pytest.mark.parametrize("part", serve_group.PARTS)

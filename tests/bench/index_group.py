@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from itertools import count, pairwise
+from operator import attrgetter
 from pathlib import Path
 
-from bench import least, synthetic
-from bench.measure import Medians, run, side_by_side
+from project import CODE, environment
+
+from bench import synthetic, without
+from bench.measure import Medians, Run, run, side_by_side
 from bench.place import Curves, Place
 from bench.shares import INDEX, SAME, Shares, memory, shares
 from bench.table import Row, row
@@ -100,6 +103,13 @@ class Pair:
         found = self._place.profile(partial(shares, SAME), self._checkout, self._root)
         return f"time goes, nothing changed, {self.files:,} files", found
 
+    def without(self, optimisation: str, taken: Callable[[Run], float], *, is_first: bool) -> float:
+        """Publish to an empty folder or after a change, with an optimisation taken out; returns what that has taken."""
+        if is_first:
+            self._hold_all()
+        self.change()
+        return taken(self._place.profile(partial(without.run, optimisation), self._checkout, self._root))
+
     def changed(self) -> float:
         """Change a project, and publish."""
         self.change()
@@ -111,13 +121,17 @@ class Pair:
         return self.dumb_again()
 
     def least_first(self) -> float:
-        """Read every file, write what is known, and do nothing else."""
-        place, live = self._place.empty(f"index-{self.files}/{next(self._fresh)}"), (self._root / "web").resolve()
-        return run(sys.executable, least.__file__, self._wheels, live, place).seconds
+        """Do what no first build can do without, and nothing else."""
+        return self._least("first", self._wheels, self._list)
 
     def least_changed(self) -> float:
-        """Link all pages that are live, and do nothing else."""
-        return run("cp", "-al", (self._root / "web").resolve(), self._folder / next(self._fresh)).seconds
+        """Do what no change can do without, and nothing else."""
+        return self._least("change")
+
+    def _least(self, *kind: str | Path) -> float:
+        place, live = self._place.empty(f"index-{self.files}/{next(self._fresh)}"), (self._root / "web").resolve()
+        command = sys.executable, "-m", "bench.least", *kind, live, place
+        return run(*command, env=environment(PYTHONPATH=os.pathsep.join((str(CODE), str(CODE / "tests"))))).seconds
 
 
 def _rows_of(pair: Pair, place: Place, is_largest: bool) -> Iterator[Row]:
@@ -138,16 +152,34 @@ def _rows_of(pair: Pair, place: Place, is_largest: bool) -> Iterator[Row]:
         told.update([pair.profile_of_nothing()])
     if pair.files == max((size for size in place.sizes if size <= _PROFILED), default=None):
         told.update(pair.profiles())
+        yield from _brought(pair)
     peak = max(pair.peak_mb, default=0.0)
     target = "≤ 400 MB" if is_largest else ""
     yield row("peak memory of that first build", "", target, lambda: Medians(peak, None, len(pair.peak_mb)), "MB")
     if is_largest:
-        first = "of a first build, wheels read, ready pages parsed and written, and no more"
         for work, ours, theirs, beside in (
-            (first, pair.least_first, pair.dumb_first, "dumb-pypi"),
-            ("of a change, hard links alone (cp -al)", pair.least_changed, pair.dumb_changed, "dumb-pypi incremental"),
+            ("the least of a first build", pair.least_first, pair.dumb_first, "dumb-pypi"),
+            ("the least of a change", pair.least_changed, pair.dumb_changed, "dumb-pypi incremental"),
         ):
             yield row(work, beside, "", partial(side_by_side, ours, theirs))
+
+
+def _brought(pair: Pair) -> Iterator[Row]:
+    """Measure what an optimisation brings: what is taken without it, beside what is taken with all of them."""
+    time, memory = attrgetter("seconds"), attrgetter("peak_mb")
+    works = f"first build of {pair.files:,}", f"10 files changed of {pair.files:,}"
+    for work, is_first, optimisation, taken, unit in (
+        (works[0], True, without.CORES, time, "s"),
+        (works[0], True, without.SYNC, time, "s"),
+        (works[1], False, without.CORES, time, "s"),
+        (works[1], False, without.LEARNED, time, "s"),
+        (works[1], False, without.PAGES, time, "s"),
+        (works[1], False, without.COLLECTOR, time, "s"),
+        (f"peak memory of a {works[0]}", True, without.SHARED, memory, "MB"),
+    ):
+        names = optimisation, without.NONE
+        ours, theirs = (partial(pair.without, name, taken, is_first=is_first) for name in names)
+        yield row(f"{work}, without {optimisation}", "with it", "", partial(side_by_side, ours, theirs), unit)
 
 
 def _growth(own: Curves, sizes: Sequence[int]) -> Iterator[Row]:
