@@ -11,6 +11,7 @@ import shutil
 import sys
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,12 +19,12 @@ from pypi_simple import DistributionPackage
 
 from scripts import facts, first_party, locks
 from scripts.config import Config
-from scripts.digest import remember, sha256_of
+from scripts.cores import in_pieces, on_all_cores
+from scripts.digest import Word, remember, sha256_of, word_of
 from scripts.distribution import SUFFIXES
 from scripts.download import Download, download_all
 from scripts.facts import Memory, Status
 from scripts.fate import fate
-from scripts.files import stat_of
 from scripts.list_files import published
 from scripts.locate import Missing, Pages, Wanted, candidates, is_release, locate, misfit, version_of
 from scripts.locks import Pin
@@ -33,6 +34,7 @@ from scripts.places import Places
 from scripts.root import Root
 from scripts.upstream import Upstream, UpstreamError
 
+_FILES_AT_ONCE = 100
 _RENAMED = "it was published under another name than the upstream's, and that file is gone; take another version"
 
 
@@ -46,19 +48,28 @@ def held(root: Root, wanted: Wanted, allow_sdists: Sequence[str]) -> Places[Pin]
     for pin in wanted:
         by_hash.setdefault(pin.sha256, []).append(pin)
     found: dict[Pin, tuple[Path, str]] = {}
-    for folder in (root.packages, root.incoming, root.retired):
-        for name in sorted(entry.name for entry in os.scandir(folder)):
-            place = f"{folder}/{name}"
-            if not name.endswith(SUFFIXES) or not (stat := stat_of(place)):
-                continue
-            sha256 = sha256_of(place, stat)
-            if sha256 in known and known[sha256].filename != name:
-                continue
-            for pin in by_hash.get(sha256, ()):
-                if misfit(name, pin, wanted[pin], allow_sdists) is None:
-                    found.setdefault(pin, (folder, sys.intern(name)))
-                    remember(stat, pin.sha256)  # what enters the pool is read back there all the same
+    places = [place for folder in (root.packages, root.incoming, root.retired) for place in _distributions(folder)]
+    hashed = on_all_cores(_hashed, in_pieces(places, _FILES_AT_ONCE))
+    for (folder, name), (word, sha256) in zip(places, chain.from_iterable(hashed), strict=True):
+        if sha256 in known and known[sha256].filename != name:
+            continue
+        for pin in by_hash.get(sha256, ()):
+            if misfit(name, pin, wanted[pin], allow_sdists) is None:
+                found.setdefault(pin, (folder, name))
+                remember(word, pin.sha256)  # what enters the pool is read back there all the same
     return Places(found)
+
+
+def _distributions(folder: Path) -> list[tuple[Path, str]]:
+    """List the files of a folder that have a distribution's name."""
+    names = sorted(entry.name for entry in os.scandir(folder) if entry.is_file(follow_symlinks=False))
+    return [(folder, sys.intern(name)) for name in names if name.endswith(SUFFIXES)]
+
+
+def _hashed(places: Sequence[tuple[Path, str]]) -> list[tuple[Word, str]]:
+    """Hash files; returns each one's sha256, behind what the system said of the file before."""
+    stats = ((f"{folder}/{name}", os.lstat(f"{folder}/{name}")) for folder, name in places)
+    return [(word_of(stat), sha256_of(path, stat)) for path, stat in stats]
 
 
 class _Told(NamedTuple):

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from scripts import distribution
+from scripts.cores import in_pieces, on_all_cores
 from scripts.digest import sha256_of
 from scripts.distribution import Distribution
 from scripts.files import is_file
 from scripts.problem import Problem, Rule
-from scripts.terminal import side_by_side
 
 PACKAGES = "packages"
-_IN_A_GROUP = 20  # a thread's work has its own cost, which is more than to hash a small file
-_AT_ONCE = 2  # hashing and unpacking leave Python to others meanwhile
+_FILES_AT_ONCE = 100
 
 
 class Held(NamedTuple):
@@ -46,12 +46,20 @@ def hold(path: Path) -> Held:
         return Held(sha256, size, fault=str(error).removeprefix(path.name).lstrip(": "))
 
 
+def _shared(one: Held) -> Held:
+    """Return an equal value whose long texts are there already."""
+    return one._replace(sha256=sys.intern(one.sha256), metadata=one.metadata and sys.intern(one.metadata))
+
+
 def hold_all(files: Mapping[str, Path], show: Callable[[str], None]) -> dict[str, Held]:
     """Read the files that are there, given by their names; show is told how far that is."""
     names, held = sorted(name for name, path in files.items() if is_file(path)), dict[str, Held]()
-    groups = [names[at : at + _IN_A_GROUP] for at in range(0, len(names), _IN_A_GROUP)]
-    for _, group in side_by_side(lambda at: {name: hold(files[name]) for name in at}, groups, at_once=_AT_ONCE):
-        held |= group
+
+    def hold_some(piece: Sequence[str]) -> dict[str, Held]:
+        return {name: hold(files[name]) for name in piece}
+
+    for some in on_all_cores(hold_some, in_pieces(names, _FILES_AT_ONCE)):
+        held |= {name: _shared(one) for name, one in some.items()}
         show(f"Checking: {len(held)} of {len(names)} files")
     return held
 

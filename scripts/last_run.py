@@ -29,7 +29,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from scripts import CODE, manifest
-from scripts.digest import forget, remember, sha256_of
+from scripts.digest import forget, remember, sha256_of, word_of
 from scripts.files import is_file, is_folder, remove, write_synced
 from scripts.manifest import Fact
 from scripts.owner import FILE as OWNER
@@ -177,7 +177,7 @@ def _remembered(packages: Path, pool: Mapping[str, Fact]) -> Iterator[str]:
     """Yield the system's word on each file of the pool, of which each is taken for what a manifest lists."""
     for name, stat in _stats(packages):
         if fact := pool.get(name):
-            remember(stat, fact.sha256)
+            remember(word_of(stat), fact.sha256)
         yield _told(name, stat)
 
 

@@ -18,7 +18,7 @@ from distributions import wheel
 from index_test import tree
 from publish_test import live
 
-from scripts import CODE, build, conformance, list_files
+from scripts import CODE, build, conformance, fetch, held, list_files
 from scripts.cores import cores, in_pieces, on_all_cores
 
 WHEELS = [wheel(name, "1.0") for name in ("alpha", "beta", "gamma")]
@@ -113,6 +113,8 @@ def test_a_release_is_the_same_on_one_core_and_on_all(checkout: Checkout, monkey
     for module, name in (
         (build, "_PROJECTS_AT_ONCE"),
         (conformance, "_PROJECTS_AT_ONCE"),
+        (fetch, "_FILES_AT_ONCE"),
+        (held, "_FILES_AT_ONCE"),
         (list_files, "_FILES_AT_ONCE"),
     ):
         monkeypatch.setattr(module, name, 1)
