@@ -12,7 +12,7 @@ from project import CODE, environment
 from bench.closure_set import PLATFORMS, PYTHONS, REQUIREMENT, checkout, stock
 from bench.measure import Medians, run, side_by_side
 from bench.place import Place, fresh_caches
-from bench.shares import FETCH, shares
+from bench.shares import FETCH, FETCHED, INDEX, shares
 from bench.table import Row, row
 from scripts import locks
 from scripts.target import host_python
@@ -72,7 +72,9 @@ def rows(place: Place) -> Iterator[Row]:
 
     env = environment(PYTHONPATH=os.pathsep.join((str(one), str(CODE / "tests"))), **fresh_caches(place))
     told = shares(FETCH, "bench.fetch_step", str(place.empty("fetched")), cwd=one, env=env)
-    place.profiles["fetch"] = {"time goes, the fetch by itself": told}
+    options = f"--root={place.empty('fetched')}", f"--caddy={place.caddy}"
+    of_all = shares({**INDEX, **FETCHED}, "scripts.index", *options, cwd=one, env=env | fresh_caches(place))
+    place.profiles["fetch"] = {"time goes, the fetch by itself": told, "time goes, all of make index": of_all}
     work = f"make index, the {len(single)} wheels of {REQUIREMENT}'s lock, empty root"
     yield row(work, "one pip download --require-hashes", "≤ 0.5 ×", lambda: beside(lock))
     yield row(work, "one pip for each requirement", "≤ 0.04 ×", lambda: beside(*single, runs=1))

@@ -52,6 +52,7 @@ def run(
     *command: str | Path, cwd: Path | None = None, env: Mapping[str, str] | None = None, timeout: float = 1800
 ) -> Run:
     """Run a command to its end; raises FailedError where it fails or takes more than timeout seconds."""
+    os.sync()  # or a command that syncs would wait for what others wrote
     process = subprocess.Popen(
         (sys.executable, "-I", "-S", "-c", _WAIT, *command),
         cwd=cwd,

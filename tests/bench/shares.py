@@ -33,6 +33,7 @@ SAME = {
         *("last_run.still_holds", "-last_run._shared_digest"),
     ),
 }
+FETCHED = {"ask the upstream, download and hash": ("fetch.fetch", "-fetch.held")}
 FETCH = {
     "read the checkout": ("gather.read_approved",),
     "read the projects' pages": ("upstream.pages",),
