@@ -16,7 +16,7 @@ import json
 import os
 import re
 import sys
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -227,12 +227,12 @@ def read(release: Path) -> Manifest:
     return found
 
 
-def pool_of(release: Path, names: Collection[str]) -> Iterator[tuple[str, Fact]]:
-    """Yield the files of the pool that a release lists under some names, without a look at all the others."""
+def pool_of(release: Path, is_asked: Callable[[str], bool]) -> Iterator[tuple[str, Fact]]:
+    """Yield the files of the pool that a release lists, those that are asked for by name."""
     found = stat_of(release / FILE)
     if found and found.st_size <= _MOST_BYTES:
         text = (release / FILE).read_text(encoding="ascii", errors="replace")
-        listed = (match for match in _IN_POOL.finditer(text) if match[1] in names)
+        listed = (match for match in _IN_POOL.finditer(text) if is_asked(match[1]))
         yield from ((match[1], Fact(match[2], int(match[3]))) for match in listed)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from scripts.files import is_file, is_silly, write_whole
 from scripts.manifest import PACKAGES, Fact, Manifest, is_right, pool_of
 from scripts.root import Root
 
+_MOST_BYTES = 200
 # Of each name of the pool: the file that is to stand there, or what returns its bytes.
 Sources = Mapping[str, Path | Callable[[], bytes]]
 
@@ -99,10 +100,14 @@ def _is_taken(place: Path) -> bool:
     return os.path.lexists(place)
 
 
+def _cut(name: str) -> str:
+    """Return as much of a name as leaves room for a number behind it."""
+    return os.fsdecode(os.fsencode(name)[:_MOST_BYTES])
+
+
 def _beside(place: Path) -> Path:
     """Return a free name that no distribution has; a stray's own may be of full length."""
-    stem = os.fsdecode(os.fsencode(place.name)[:200])
-    names = (place.with_name(f"{stem}.{count}") for count in itertools.count(1))
+    names = (place.with_name(f"{_cut(place.name)}.{count}") for count in itertools.count(1))
     return next(name for name in names if not _is_taken(name))
 
 
@@ -114,38 +119,56 @@ def retire(root: Root, manifest: Manifest) -> int:
     listed = manifest.pool
     others = sorted(entry.name for entry in os.scandir(root.packages) if entry.name not in listed)
     strays = [path for path in map(root.packages.joinpath, others) if not is_silly(path)]
-    needed = kept(root, strays)
+    kept, names = needed(root, strays)
     for path in strays:
         place = root.retired / path.name
-        if is_file(path) and any(is_right(path, fact) for fact in needed.get(path.name, ())):
+        if path in kept:
             make_way(root, place)
-        elif path.name in needed or _is_taken(place):
+        elif path.name in names or _is_taken(place):
             place = _beside(place)
         _move_to_retired(path, place)
     return sum(path.suffix != ".metadata" for path in strays)
 
 
-def kept(root: Root, paths: Iterable[Path]) -> dict[str, set[Fact]]:
-    """Return what the kept releases have in the pool under the names of paths; a name may have changed its file.
+def _names(path: Path) -> set[str]:
+    """Return under which names, cut, a release may have what is at a path: what gave way to others has a number."""
+    stem, _, number = path.name.rpartition(".")
+    return {_cut(path.name), stem} if number.isdigit() else {_cut(path.name)}
 
-    Once a release has the very file that is at a path, older ones are not asked for its name: they may be many.
+
+def _listed(release: Path, paths: Iterable[Path]) -> Iterator[tuple[str, Fact]]:
+    """Yield what a release has in the pool under the names of some paths."""
+    asked = {name for path in paths for name in _names(path)}
+    return pool_of(release, lambda name: _cut(name) in asked)
+
+
+def needed(root: Root, paths: Iterable[Path]) -> tuple[set[Path], set[str]]:
+    """Return which of some files a kept release has in the pool, and the names like theirs that such releases have.
+
+    Once a release has a file, older ones, which may be many, are not asked for it.
     """
-    found: dict[str, set[Fact]] = {}
-    left = list(paths)
+    kept, told, left = set[Path](), set[tuple[str, Fact]](), list(paths)
     for release in reversed(root.all_releases):
         if not left:
             break
-        for name, fact in pool_of(release, names_of(left)):
-            found.setdefault(name, set()).add(fact)
-        left = [path for path in left if not is_needed(path, found)]
-    return found
+        facts: dict[str, list[Fact]] = {}
+        for name, fact in set(_listed(release, left)) - told:  # with the others, all were compared already
+            told.add((name, fact))
+            facts.setdefault(_cut(name), []).append(fact)
+        kept.update(path for path in left if _is_one_of(path, facts))
+        left = [path for path in left if path not in kept]
+    return kept, {name for name, _ in told}
+
+
+def _is_one_of(path: Path, facts: Mapping[str, Sequence[Fact]]) -> bool:
+    return any(is_right(path, fact) for name in _names(path) for fact in facts.get(name, ()))
 
 
 def _candidates(root: Root, name: str) -> Iterator[Path]:
     """Yield where a file of the pool may be: what gave way to another of its name has a number behind its name."""
     yield from (root.packages / name, root.retired / name)
-    stem = os.fsdecode(os.fsencode(name)[:200])
-    yield from (path for path in sorted(root.retired.glob(f"{_escaped(stem)}.*")) if path.suffix[1:].isdigit())
+    numbered = sorted(root.retired.glob(f"{_escaped(_cut(name))}.*"))
+    yield from (path for path in numbered if path.suffix[1:].isdigit())
 
 
 def _escaped(text: str) -> str:
@@ -165,19 +188,3 @@ def check(root: Root, made: Manifest, paths: Iterable[str]) -> None:
     if wrong:
         names = ", ".join(path.removeprefix(PACKAGES) for path in wrong)
         raise SystemExit(f"{root.packages}: {names}: reads back other than approved; run make index again")
-
-
-def _stem(path: Path) -> str:
-    stem, _, number = path.name.rpartition(".")
-    return stem if number.isdigit() else path.name
-
-
-def names_of(paths: Iterable[Path]) -> set[str]:
-    """Return under which names of the pool releases may need files; what gave way to others has a number."""
-    return {name for path in paths for name in (path.name, _stem(path))}
-
-
-def is_needed(path: Path, needed: Mapping[str, set[Fact]]) -> bool:
-    """Whether a kept release would be restored by what is at a path of `retired/`."""
-    name = path.name if path.name in needed else _stem(path)
-    return any(is_right(path, fact) for fact in needed.get(name, ()))

@@ -171,11 +171,11 @@ def _prune(root: Root, keep: int) -> None:
             # Half a release must not look like one, if we are killed here.
             release.rename(release.with_name(f".{release.name}.old"))
     old = [path for path in sorted(root.retired.iterdir()) if _is_past(path, now) and not is_silly(path)]
-    needed = pool.kept(root, old)
+    kept, _ = pool.needed(root, old)
     for path in old:
         # A sidecar is written anew when its file comes back.
         is_back = is_file(path) and _is_same(path, root.packages / path.name)
-        if is_back or not pool.is_needed(path, needed):
+        if is_back or path not in kept:
             remove(path)
     waited = (path for path in root.incoming.iterdir() if path != root.scratch)
     leftovers = root.releases.glob(".2*"), root.bin.glob(".*.new"), waited, root.path.glob(".*.new")

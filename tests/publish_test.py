@@ -386,6 +386,18 @@ def test_old_releases_go_after_keep_and_a_day_with_the_files_that_only_they_need
     assert [path.name for path in (checkout.root / "releases").iterdir()] == [live(checkout).name]
 
 
+@pytest.mark.parametrize("name", ["beta", "b" * 190])  # with a number behind it, the latter is too long
+def test_of_a_name_that_changed_its_file_each_stays_that_a_kept_release_has(checkout: Checkout, name: str) -> None:
+    files = [wheel(name, "1.0", files={f"{name}.py": data}) for data in (b"1", b"2", b"3")]
+    for file in files:
+        publish(checkout, ALPHA, file)
+    publish(checkout, ALPHA)
+    age(checkout, 2)
+    checkout.index("--keep=3")
+    held = tree(checkout.root / "retired").values()
+    assert [file.data in held for file in files] == [False, True, True]
+
+
 def test_a_release_stays_for_a_day_after_another_took_its_place(checkout: Checkout) -> None:
     publish(checkout, ALPHA)
     age(checkout, 30)
