@@ -30,12 +30,12 @@ NOTES = {
     "JSON, sidecars, pages for people, lists and a bill of materials, checks all against each other, syncs it and "
     "reads it back. After a change it links the pages of other projects into the new release, and writes and checks "
     "again what names every file.\n\n"
-    "The rows of the least say what nothing can go below that publishes such releases; both cores work, and all is "
-    "synced. Of a first build that is: hash every wheel, parse its METADATA and write its sidecar; let dumb-pypi "
-    "render; parse and write the other pages, which are ready. Of a change: link the pages that name one project into "
-    "a folder of their own, and write and compress the lists that name every file. What we take beyond that is what "
-    "the profiles show: no step is most of it.\n\n"
-    "The rows without an optimisation say what each of them brings.",
+    "A part of a first build, by itself and on all cores: hash every wheel, parse its METADATA and write its sidecar, "
+    "let dumb-pypi render, parse the pages of a release that is ready, write them, and sync it all. A part of a "
+    "change: link the pages of the release before into a folder of their own, write and compress the lists of all "
+    "files, and sync that. Where a part takes longer than a target allows the whole, that part would have to be done "
+    "in another way; what the whole takes beyond it is in the profiles.\n\n"
+    "In a row of a run without an optimisation, theirs is our own run with all of them.",
     "fetch": "pip neither checks nor publishes what it downloads, which is the work of the fetch by itself. All of "
     "`make index` also has what the second profile shows.",
     "serve": "The target for a project page leaves a tenth of a request. The access log takes it, and looking up the "

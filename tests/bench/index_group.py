@@ -120,17 +120,17 @@ class Pair:
         self.change()
         return self.dumb_again()
 
-    def least_first(self) -> float:
-        """Do what no first build can do without, and nothing else."""
-        return self._least("first", self._wheels, self._list)
+    def part_of_first(self) -> float:
+        """Do a part of a first build, and nothing else."""
+        return self._part("first", self._wheels, self._list)
 
-    def least_changed(self) -> float:
-        """Do what no change can do without, and nothing else."""
-        return self._least("change")
+    def part_of_change(self) -> float:
+        """Do a part of a change, and nothing else."""
+        return self._part("change")
 
-    def _least(self, *kind: str | Path) -> float:
+    def _part(self, *kind: str | Path) -> float:
         place, live = self._place.empty(f"index-{self.files}/{next(self._fresh)}"), (self._root / "web").resolve()
-        command = sys.executable, "-m", "bench.least", *kind, live, place
+        command = sys.executable, "-m", "bench.part", *kind, live, place
         return run(*command, env=environment(PYTHONPATH=os.pathsep.join((str(CODE), str(CODE / "tests"))))).seconds
 
 
@@ -158,24 +158,24 @@ def _rows_of(pair: Pair, place: Place, is_largest: bool) -> Iterator[Row]:
     yield row("peak memory of that first build", "", target, lambda: Medians(peak, None, len(pair.peak_mb)), "MB")
     if is_largest:
         for work, ours, theirs, beside in (
-            ("the least of a first build", pair.least_first, pair.dumb_first, "dumb-pypi"),
-            ("the least of a change", pair.least_changed, pair.dumb_changed, "dumb-pypi incremental"),
+            ("a part of a first build, see below", pair.part_of_first, pair.dumb_first, "dumb-pypi"),
+            ("a part of a change, see below", pair.part_of_change, pair.dumb_changed, "dumb-pypi incremental"),
         ):
             yield row(work, beside, "", partial(side_by_side, ours, theirs))
 
 
 def _brought(pair: Pair) -> Iterator[Row]:
     """Measure what an optimisation brings: what is taken without it, beside what is taken with all of them."""
-    time, memory = attrgetter("seconds"), attrgetter("peak_mb")
+    seconds, peak = attrgetter("seconds"), attrgetter("peak_mb")
     works = f"first build of {pair.files:,}", f"10 files changed of {pair.files:,}"
     for work, is_first, optimisation, taken, unit in (
-        (works[0], True, without.CORES, time, "s"),
-        (works[0], True, without.SYNC, time, "s"),
-        (works[1], False, without.CORES, time, "s"),
-        (works[1], False, without.LEARNED, time, "s"),
-        (works[1], False, without.PAGES, time, "s"),
-        (works[1], False, without.COLLECTOR, time, "s"),
-        (f"peak memory of a {works[0]}", True, without.SHARED, memory, "MB"),
+        (works[0], True, without.CORES, seconds, "s"),
+        (works[0], True, without.SYNC, seconds, "s"),
+        (works[1], False, without.CORES, seconds, "s"),
+        (works[1], False, without.LEARNED, seconds, "s"),
+        (works[1], False, without.PAGES, seconds, "s"),
+        (works[1], False, without.COLLECTOR, seconds, "s"),
+        (f"peak memory of a {works[0]}", True, without.SHARED, peak, "MB"),
     ):
         names = optimisation, without.NONE
         ours, theirs = (partial(pair.without, name, taken, is_first=is_first) for name in names)

@@ -1,10 +1,10 @@
-"""What a release takes at the least: work that none can do without, done by all cores, and nothing else.
+"""A part of what `make index` does, as it does it, and nothing else: what that part takes, the whole takes too.
 
-least.py first WHEELS LIST RELEASE PLACE: hash every wheel, parse its METADATA, write its sidecar; let dumb-pypi render
-the projects of its list; parse the pages of a release that is ready, as whoever checks them has to, and write them.
-least.py change RELEASE PLACE: link the pages that name one project, and write and compress those that name all.
+part.py first WHEELS LIST RELEASE PLACE: hash every wheel, parse its METADATA, write its sidecar; let dumb-pypi render
+the projects of its list; parse the pages of a release that is ready, and write them.
+part.py change RELEASE PLACE: link the pages of a release but for the lists of all files; write and compress those.
 
-What is written is synced, in an empty folder.
+All that stands in PLACE then, an empty folder, is synced.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from scripts.cores import in_pieces
 from scripts.durable import sync_all
 
 _PARSERS: Mapping[str, Callable[[bytes], object]] = {"index.json": json.loads, "index.html": html.document_fromstring}
-# Pages that name all files, and whether they are compressed: the second is the first again, the last has no twin.
+# Lists of all files, and whether they are compressed: the second is the first again, the last has no twin.
 _OF_ALL = {"files.jsonl": True, "packages.json": False, "sbom.cdx.json": True, "manifest.jsonl": False}
 _AT_ONCE = 2_500
 
@@ -76,7 +76,7 @@ def write(release: Path, place: Path, folders: Sequence[Path]) -> int:
 
 
 def link(release: Path, place: Path, folders: Sequence[Path]) -> int:
-    """Link the pages in folders of a release, but those that name all; returns how many these are."""
+    """Link the pages in folders of a release, but no lists of all files; returns how many these are."""
     linked = 0
     for folder in folders:
         new = place / folder.relative_to(release)
@@ -89,7 +89,7 @@ def link(release: Path, place: Path, folders: Sequence[Path]) -> int:
 
 
 def rewrite(release: Path, place: Path, names: Sequence[str]) -> int:
-    """Write pages that name all, and compress them; returns how many these are."""
+    """Write lists of all files, and compress them; returns how many these are."""
     for name in names:
         data = (release / name).read_bytes()
         written = {name: data, f"{name}.gz": gzip.compress(data, 6)} if _OF_ALL[name] else {name: data}
@@ -100,7 +100,7 @@ def rewrite(release: Path, place: Path, names: Sequence[str]) -> int:
 
 
 def main(kind: str, *paths: str) -> None:
-    """Do what the least is of a kind of work."""
+    """Do the part of a first build, or of a change."""
     *_, release, place = map(Path, paths)
     (place / "packages").mkdir()
     folders = in_pieces([Path(above) for above, _, _ in os.walk(release)], _AT_ONCE)
@@ -108,7 +108,7 @@ def main(kind: str, *paths: str) -> None:
         if kind == "first":
             wheels, packages = map(Path, paths[:2])
             pieces = in_pieces(list(wheels.iterdir()), _AT_ONCE)
-            lines = in_pieces(packages.read_text().splitlines(keepends=True), 4 * _AT_ONCE)
+            lines = in_pieces(packages.read_text().splitlines(keepends=True), 2 * _AT_ONCE)
             done = {
                 "fields of METADATA": pool.map(partial(read, place), pieces),
                 "files on pages of dumb-pypi's": pool.map(partial(render, place), lines),

@@ -22,8 +22,8 @@ ALL = CORES, SYNC, LEARNED, PAGES, SHARED, COLLECTOR = (
     "files synced 16 at once",
     "what the last run learned of files",
     "the pages of projects that are as they were",
-    "equal values held once",
-    "the rest of the garbage collector",
+    "equal values of files held once",
+    "rest for the garbage collector",
 )
 # In place of what: module, name in it, and what stands there instead.
 _INSTEAD: Mapping[str, Sequence[tuple[ModuleType, str, object]]] = {
