@@ -243,7 +243,7 @@ def refuse(
     read are the distributions that were read and checked before, by name, and are not looked at again until they are in
     the pool; kept are the projects whose pages are as an earlier run wrote and examined them.
     """
-    held = hold_all({name: files[name] for name in files if name not in read}, show)
+    held = hold_all({name: files[name] for name in files if name not in read}, show)  # items() would make every path
     held |= {name: as_read(one) for name, one in read.items()}
     found = examine_folder(site, approved, held, release, show, is_published=False, kept=kept)
     if found.problems:

@@ -10,7 +10,7 @@ import os
 import signal
 import sys
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context
@@ -20,6 +20,8 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 _PR_SET_PDEATHSIG = 1  # prctl(2)
+# Bytes of a piece: to hash or unpack them takes longer than to fork. A small file takes as long as so many bytes.
+_LOAD, _OF_A_FILE = 2**24, 2**16
 # What the processes are forked with.
 _forked: list[Any] = []
 
@@ -45,6 +47,19 @@ def cores() -> int:
 def in_pieces(items: Sequence[Item], size: int) -> list[Sequence[Item]]:
     """Split items into pieces of a size."""
     return [items[at : at + size] for at in range(0, len(items), size)]
+
+
+def in_loads(files: Iterable[tuple[Item, int]]) -> list[list[Item]]:
+    """Split files, given with their sizes in bytes, into pieces that are worth a process, and take about as long."""
+    pieces: list[list[Item]] = []
+    left = 0
+    for file, size in files:
+        if left <= 0:
+            pieces.append([])
+            left = _LOAD
+        pieces[-1].append(file)
+        left -= size + _OF_A_FILE
+    return pieces
 
 
 def on_all_cores(work: Callable[[Item], Result], items: Sequence[Item]) -> Iterator[Result]:

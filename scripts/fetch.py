@@ -10,21 +10,21 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Iterable, Mapping, Sequence
-from itertools import chain
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from pypi_simple import DistributionPackage
 
 from scripts import facts, first_party, locks
 from scripts.config import Config
-from scripts.cores import in_pieces, on_all_cores
-from scripts.digest import Word, remember, sha256_of, word_of
+from scripts.cores import in_loads, on_all_cores
+from scripts.digest import Stamp, remember, remembered, sha256_of, stamp_of
 from scripts.distribution import SUFFIXES
 from scripts.download import Download, download_all
 from scripts.facts import Memory, Status
 from scripts.fate import fate
+from scripts.files import stat_of
 from scripts.list_files import published
 from scripts.locate import Missing, Pages, Wanted, candidates, is_release, locate, misfit, version_of
 from scripts.locks import Pin
@@ -34,12 +34,12 @@ from scripts.places import Places
 from scripts.root import Root
 from scripts.upstream import Upstream, UpstreamError
 
-_FILES_AT_ONCE = 100
+_Work = Callable[[Callable[[Any], Any], list[Any]], Iterable[Any]]  # map, or what else does as it does
 _RENAMED = "it was published under another name than the upstream's, and that file is gone; take another version"
 
 
-def held(root: Root, wanted: Wanted, allow_sdists: Sequence[str]) -> Places[Pin]:
-    """Find the wanted files that the shared folder has, by their content.
+def held(root: Root, wanted: Wanted, allow_sdists: Sequence[str], work: _Work = on_all_cores) -> Places[Pin]:
+    """Find the wanted files that the shared folder has, by their content; work does what there is to hash.
 
     A name that was published stays: the same content under another name is a stray, such as a twin in other case.
     """
@@ -48,28 +48,34 @@ def held(root: Root, wanted: Wanted, allow_sdists: Sequence[str]) -> Places[Pin]
     for pin in wanted:
         by_hash.setdefault(pin.sha256, []).append(pin)
     found: dict[Pin, tuple[Path, str]] = {}
-    places = [place for folder in (root.packages, root.incoming, root.retired) for place in _distributions(folder)]
-    hashed = on_all_cores(_hashed, in_pieces(places, _FILES_AT_ONCE))
-    for (folder, name), (word, sha256) in zip(places, chain.from_iterable(hashed), strict=True):
+    for (folder, name), (stamp, sha256) in _hashed(root, work).items():
         if sha256 in known and known[sha256].filename != name:
             continue
         for pin in by_hash.get(sha256, ()):
             if misfit(name, pin, wanted[pin], allow_sdists) is None:
                 found.setdefault(pin, (folder, name))
-                remember(word, pin.sha256)  # what enters the pool is read back there all the same
+                remember(stamp, pin.sha256)  # what enters the pool is read back there all the same
     return Places(found)
 
 
-def _distributions(folder: Path) -> list[tuple[Path, str]]:
-    """List the files of a folder that have a distribution's name."""
-    names = sorted(entry.name for entry in os.scandir(folder) if entry.is_file(follow_symlinks=False))
-    return [(folder, sys.intern(name)) for name in names if name.endswith(SUFFIXES)]
+def _hashed(root: Root, work: _Work) -> dict[tuple[Path, str], tuple[Stamp, str]]:
+    """Hash the distributions in the shared folder; returns the sha256 of each, and what was said of it before."""
+    found, unknown = dict[tuple[Path, str], tuple[Stamp, str]](), []
+    for folder in (root.packages, root.incoming, root.retired):
+        for name in sorted(entry.name for entry in os.scandir(folder) if entry.name.endswith(SUFFIXES)):
+            if stat := stat_of(f"{folder}/{name}"):
+                place, stamp = (folder, sys.intern(name)), stamp_of(stat)
+                found[place] = stamp, remembered(stamp)
+                if not found[place][1]:
+                    unknown.append((place, stat.st_size))
+    pieces = in_loads(unknown)
+    for piece, sums in zip(pieces, work(_sums, pieces), strict=True):
+        found |= {place: (found[place][0], sha256) for place, sha256 in zip(piece, sums, strict=True)}
+    return found
 
 
-def _hashed(places: Sequence[tuple[Path, str]]) -> list[tuple[Word, str]]:
-    """Hash files; returns each one's sha256, behind what the system said of the file before."""
-    stats = ((f"{folder}/{name}", os.lstat(f"{folder}/{name}")) for folder, name in places)
-    return [(word_of(stat), sha256_of(path, stat)) for path, stat in stats]
+def _sums(places: Sequence[tuple[Path, str]]) -> list[str]:
+    return [sha256_of(f"{folder}/{name}") for folder, name in places]
 
 
 class _Told(NamedTuple):
@@ -206,7 +212,8 @@ def fetch(root: Root, wanted: Wanted, settings: Config, *, upstream_url: str, ti
     if found.keys() == set(wanted):
         return found
     lost = _download(root, wanted, found, settings, upstream_url, timeout)
-    found = held(root, wanted, settings.allow_sdists)
+    # Downloads that ran out of time leave threads, and a fork would copy what these have locked.
+    found = held(root, wanted, settings.allow_sdists, work=map)
     known = {one.pin for one in lost} | set(found)
     lost += [Missing(pin, wanted[pin], _RENAMED) for pin in wanted if pin not in known]
     if lost:

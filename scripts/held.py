@@ -8,14 +8,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 from scripts import distribution
-from scripts.cores import in_pieces, on_all_cores
+from scripts.cores import in_loads, on_all_cores
 from scripts.digest import sha256_of
 from scripts.distribution import Distribution
-from scripts.files import is_file
+from scripts.files import stat_of
 from scripts.problem import Problem, Rule
 
 PACKAGES = "packages"
-_FILES_AT_ONCE = 100
 
 
 class Held(NamedTuple):
@@ -53,14 +52,15 @@ def _shared(one: Held) -> Held:
 
 def hold_all(files: Mapping[str, Path], show: Callable[[str], None]) -> dict[str, Held]:
     """Read the files that are there, given by their names; show is told how far that is."""
-    names, held = sorted(name for name, path in files.items() if is_file(path)), dict[str, Held]()
+    sizes = [(name, stat.st_size) for name in sorted(files) if (stat := stat_of(files[name]))]
+    pieces, held = in_loads(sizes), dict[str, Held]()
 
-    def hold_some(piece: Sequence[str]) -> dict[str, Held]:
-        return {name: hold(files[name]) for name in piece}
+    def hold_some(names: Sequence[str]) -> list[Held]:
+        return [hold(files[name]) for name in names]
 
-    for some in on_all_cores(hold_some, in_pieces(names, _FILES_AT_ONCE)):
-        held |= {name: _shared(one) for name, one in some.items()}
-        show(f"Checking: {len(held)} of {len(names)} files")
+    for names, some in zip(pieces, on_all_cores(hold_some, pieces), strict=True):
+        held |= zip(names, map(_shared, some), strict=True)
+        show(f"Checking: {len(held)} of {len(sizes)} files")
     return held
 
 

@@ -29,7 +29,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from scripts import CODE, manifest
-from scripts.digest import forget, remember, sha256_of, word_of
+from scripts.digest import forget, remember, sha256_of, stamp_of
 from scripts.files import is_file, is_folder, remove, write_synced
 from scripts.manifest import Fact
 from scripts.owner import FILE as OWNER
@@ -173,11 +173,11 @@ def _pool_digest(live: Path, files: Iterable[str]) -> str:
     return _digest([_told(told.name, told.lstat()), *sorted(files)])
 
 
-def _remembered(packages: Path, pool: Mapping[str, Fact]) -> Iterator[str]:
-    """Yield the system's word on each file of the pool, of which each is taken for what a manifest lists."""
+def _taken_for(pool: Mapping[str, Fact], packages: Path) -> Iterator[str]:
+    """Remember each file of the pool as what a manifest lists; yields the system's word on it, as that is known by."""
     for name, stat in _stats(packages):
         if fact := pool.get(name):
-            remember(word_of(stat), fact.sha256)
+            remember(stamp_of(stat), fact.sha256)
         yield _told(name, stat)
 
 
@@ -186,7 +186,7 @@ def _remember_pool(root: Root) -> bool:
     record, live = read(root.path), root.live
     if record is None or live is None or record.day != today():
         return False
-    return record.pool == _pool_digest(live, _remembered(root.packages, manifest.read(live).pool))
+    return record.pool == _pool_digest(live, _taken_for(manifest.read(live).pool, root.packages))
 
 
 def _beside(root: Root, key: str) -> dict[str, bytes]:

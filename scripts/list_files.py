@@ -22,7 +22,7 @@ from typing import NamedTuple
 from dumb_pypi.main import Package
 
 from scripts import distribution
-from scripts.cores import in_pieces, on_all_cores
+from scripts.cores import in_loads, on_all_cores
 from scripts.distribution import Distribution, shared
 from scripts.facts import Facts, Memory, time_text
 from scripts.files import is_file
@@ -33,7 +33,6 @@ from scripts.root import Root
 FILE = "files.jsonl"
 
 Record = dict[str, object]
-_FILES_AT_ONCE = 250
 _SHA256 = re.compile(rb'"hash": "sha256=([0-9a-f]{64})"')  # within a JSON string, quotes are escaped
 NOTHING: Mapping[str, Distribution] = MappingProxyType({})
 
@@ -158,8 +157,8 @@ def _read(
         if one and one.filename == name:
             yield pin, one
         else:
-            unknown.append(pin)
-    for found in on_all_cores(partial(_read_piece, known, paths), in_pieces(unknown, _FILES_AT_ONCE)):
+            unknown.append((pin, paths[pin].stat().st_size))
+    for found in on_all_cores(partial(_read_piece, known, paths), in_loads(unknown)):
         yield from ((pin, shared(one) if isinstance(one, Distribution) else one) for pin, one in found)
 
 

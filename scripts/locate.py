@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from packaging.utils import NormalizedName, parse_wheel_filename
+from packaging.utils import NormalizedName
 from packaging.version import Version
 from pypi_simple import DistributionPackage
 
@@ -13,6 +13,7 @@ from scripts.distribution import parse_filename
 from scripts.download import Download
 from scripts.locks import Key, Pin
 from scripts.page import Page
+from scripts.target import tags_of
 
 Wanted = Mapping[Pin, Sequence[Key]]
 Pages = Mapping[str, Page | None]
@@ -89,7 +90,7 @@ def candidates(pin: Pin, key: Key, files: Sequence[DistributionPackage]) -> list
 
 def _rank(key: Key, filename: str) -> int:
     """Place a file in the target's order of preference, an sdist at its end."""
-    tags = parse_wheel_filename(filename)[3] if filename.endswith(".whl") else frozenset()
+    tags = tags_of(filename) if filename.endswith(".whl") else frozenset()
     return next((rank for rank, tag in enumerate(key.target.tags) if tag in tags), len(key.target.tags))
 
 

@@ -12,7 +12,7 @@ import sys
 import sysconfig
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cached_property, lru_cache
 
 from packaging.tags import Tag, compatible_tags, cpython_tags, mac_platforms, parse_tag, platform_tags
 
@@ -93,11 +93,14 @@ def platform_problem(text: str) -> str | None:
     return f'"{text}" names no C library; write "{glibc}" for glibc, or "{musl}" for musl'
 
 
-_parsed = cache(parse_tag)  # most wheels have the tags of many others
+_parsed = lru_cache(1_000)(parse_tag)  # most wheels have the tags of many others
 
 
 def tags_of(filename: str) -> frozenset[Tag]:
-    """Return the tags of a wheel, with which its name ends (PEP 425); raises ValueError for the name of no wheel."""
+    """Return the tags of a wheel, with which its name ends (PEP 425); the name has to be one that was parsed before.
+
+    Raises ValueError where it does not end in `.whl`.
+    """
     if not filename.endswith(".whl"):
         raise ValueError(f"{filename} is not the name of a wheel")
     return _parsed("-".join(filename.removesuffix(".whl").split("-")[-3:]))

@@ -18,8 +18,9 @@ from distributions import wheel
 from index_test import tree
 from publish_test import live
 
-from scripts import CODE, build, conformance, fetch, held, list_files
-from scripts.cores import cores, in_pieces, on_all_cores
+import scripts.cores
+from scripts import CODE, build, conformance
+from scripts.cores import cores, in_loads, in_pieces, on_all_cores
 
 WHEELS = [wheel(name, "1.0") for name in ("alpha", "beta", "gamma")]
 
@@ -98,6 +99,13 @@ def test_pieces_are_of_a_size() -> None:
     assert in_pieces([], 2) == []
 
 
+def test_a_load_is_many_small_files_or_one_that_is_large() -> None:
+    large, small = 2**24, 1
+    assert in_loads([("a", small), ("b", large), ("c", large), ("d", small)]) == [["a", "b"], ["c"], ["d"]]
+    assert [len(piece) for piece in in_loads((number, small) for number in range(600))] == [256, 256, 88]
+    assert in_loads([]) == []
+
+
 def published(checkout: Checkout) -> dict[str, bytes]:
     checkout.index()
     return {path: data for path, data in tree(live(checkout)).items() if path.startswith(("simple/", "project/"))}
@@ -110,12 +118,6 @@ def test_a_release_is_the_same_on_one_core_and_on_all(checkout: Checkout, monkey
     alone = published(checkout)
     (checkout.root / ".last-run").unlink()
     (live(checkout) / "sbom.cdx.json").write_text("")  # so that a release is made again
-    for module, name in (
-        (build, "_PROJECTS_AT_ONCE"),
-        (conformance, "_PROJECTS_AT_ONCE"),
-        (fetch, "_FILES_AT_ONCE"),
-        (held, "_FILES_AT_ONCE"),
-        (list_files, "_FILES_AT_ONCE"),
-    ):
+    for module, name in ((build, "_PROJECTS_AT_ONCE"), (conformance, "_PROJECTS_AT_ONCE"), (scripts.cores, "_LOAD")):
         monkeypatch.setattr(module, name, 1)
     assert published(checkout) == alone
