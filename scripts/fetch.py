@@ -34,12 +34,12 @@ from scripts.places import Places
 from scripts.root import Root
 from scripts.upstream import Upstream, UpstreamError
 
-_Work = Callable[[Callable[[Any], Any], list[Any]], Iterable[Any]]  # map, or what else does as it does
+_Work = Callable[[Callable[[Any], Any], list[Any]], Iterable[Any]]
 _RENAMED = "it was published under another name than the upstream's, and that file is gone; take another version"
 
 
 def held(root: Root, wanted: Wanted, allow_sdists: Sequence[str], work: _Work = on_all_cores) -> Places[Pin]:
-    """Find the wanted files that the shared folder has, by their content; work does what there is to hash.
+    """Find the wanted files that the shared folder has, by their content; work is `map`, or does as it does.
 
     A name that was published stays: the same content under another name is a stray, such as a twin in other case.
     """
@@ -59,7 +59,7 @@ def held(root: Root, wanted: Wanted, allow_sdists: Sequence[str], work: _Work = 
 
 
 def _hashed(root: Root, work: _Work) -> dict[tuple[Path, str], tuple[Stamp, str]]:
-    """Hash the distributions in the shared folder; returns the sha256 of each, and what was said of it before."""
+    """Hash the distributions in the shared folder; returns each one's stamp before that, and its sha256."""
     found, unknown = dict[tuple[Path, str], tuple[Stamp, str]](), []
     for folder in (root.packages, root.incoming, root.retired):
         for name in sorted(entry.name for entry in os.scandir(folder) if entry.name.endswith(SUFFIXES)):

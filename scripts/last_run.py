@@ -174,7 +174,7 @@ def _pool_digest(live: Path, files: Iterable[str]) -> str:
 
 
 def _taken_for(pool: Mapping[str, Fact], packages: Path) -> Iterator[str]:
-    """Remember each file of the pool as what a manifest lists; yields the system's word on it, as that is known by."""
+    """Remember each file of the pool as what a manifest lists, and yield the system's word on it."""
     for name, stat in _stats(packages):
         if fact := pool.get(name):
             remember(stamp_of(stat), fact.sha256)
