@@ -24,7 +24,7 @@ from distributions import Distribution, sdist, wheel
 from index_test import refusal, tree
 from upstream import JSON, Kind, Upstream
 
-from scripts import CODE, terminal
+from scripts import CODE, cores, terminal
 
 ALPHA = wheel("alpha", "1.0")
 BETA = wheel("beta", "2.0")
@@ -119,6 +119,27 @@ def test_a_file_is_hashed_as_it_arrives_then_once_by_a_run_and_once_more_where_i
     approve(ALPHA, BETA)
     checkout.index()
     assert hashed.count(ALPHA.filename) == 1
+
+
+def test_nothing_is_forked_between_downloads_whose_threads_may_still_live_and_the_next_look(
+    checkout: Checkout, upstream: Upstream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    forks: list[str] = []
+    fork = os.fork
+
+    def noted() -> int:
+        forks.append("a fork")
+        return fork()
+
+    monkeypatch.setattr(os, "fork", noted)
+    monkeypatch.setattr(cores, "_LOAD", 1)
+    for one in (ALPHA, BETA):
+        upstream.add(one)
+    approve(ALPHA, BETA, wheel("gamma", "1.0"))
+    assert refusal(checkout).startswith("1 of 3 pins have no file")
+    assert forks == []
+    assert refusal(checkout).startswith("1 of 3 pins have no file")  # the others are held now, and hashed by all cores
+    assert bool(forks) == (cores.cores() > 1)
 
 
 def test_an_upstream_of_html_alone_will_do(checkout: Checkout, upstream: Upstream) -> None:

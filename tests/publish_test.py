@@ -398,6 +398,22 @@ def test_of_a_name_that_changed_its_file_each_stays_that_a_kept_release_has(chec
     assert [file.data in held for file in files] == [False, True, True]
 
 
+def test_once_a_release_has_what_leaves_the_pool_older_ones_are_not_read(
+    checkout: Checkout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    releases = [publish(checkout, *files) for files in ((ALPHA, BETA), (ALPHA, BETA, GAMMA))]
+    read: list[Path] = []
+    read_text = Path.read_text
+
+    def noted(path: Path, encoding: str | None = None, errors: str | None = None) -> str:
+        read.append(path)
+        return read_text(path, encoding, errors)
+
+    monkeypatch.setattr(Path, "read_text", noted)
+    publish(checkout, ALPHA)
+    assert [release / "manifest.jsonl" in read for release in releases] == [False, True]
+
+
 def test_a_release_stays_for_a_day_after_another_took_its_place(checkout: Checkout) -> None:
     publish(checkout, ALPHA)
     age(checkout, 30)
