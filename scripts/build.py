@@ -20,7 +20,7 @@ import zlib
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from scripts import sbom
 from scripts.before import Before, keep
@@ -34,6 +34,8 @@ from scripts.project import Project, projects_of
 from scripts.simple_html import complete_pages, write_root
 from scripts.simple_json import PACKAGES_URL, project_page, write_json
 from scripts.terminal import raise_disk_error
+
+Answer = TypeVar("Answer")
 
 # From here on a page is compressed once and not for each reader. Those that installers ask for all day are so from 4 kB
 # on, where compressing is a quarter of a request; below, a twin would save no block of the disk.
@@ -58,21 +60,29 @@ def build(offer: Offer, site: Path, before: Before | None = None) -> Built:
     A project that is as it was before keeps its pages. Raises SystemExit where dumb-pypi's pages link anything but what
     is offered.
     """
+    return build_and_ask(offer, site, before, lambda: None)[0]
+
+
+def build_and_ask(offer: Offer, site: Path, before: Before | None, ask: Callable[[], Answer]) -> tuple[Built, Answer]:
+    """Make the pages as `build` does, and meanwhile, where they are many, ask something else of the offer."""
     (site / "simple").mkdir(parents=True)
     projects = projects_of(offer)
     digests = {project.name: project.digest for project in projects}
-    parts: list[Callable[[], _Part]] = [  # what takes longest comes first
+    parts: list[Callable[[], Any]] = [  # what takes longest comes first
+        ask,
         partial(_write_bill, offer, site),
         partial(_write_lists, offer, site, digests),
         *(partial(_make_projects, site, before, digests, piece) for piece in in_pieces(projects, _PROJECTS_AT_ONCE)),
     ]
     kept, pages = set[str](), dict[str, Fact]()
     is_large = len(projects) > _PROJECTS_AT_ONCE  # else all is done before another process has begun
-    for part in on_all_cores(_do, parts) if is_large else map(_do, parts):
+    done = on_all_cores(_do, parts) if is_large else map(_do, parts)
+    answer = next(done)
+    for part in done:
         kept.update(part.kept)
         pages.update(part.pages)
     pages.update(page for project in projects if before and project.name in kept for page in before.pages_of(project))
-    return Built(digests, frozenset(kept), pages)
+    return Built(digests, frozenset(kept), pages), answer
 
 
 class _Part(NamedTuple):
@@ -82,7 +92,7 @@ class _Part(NamedTuple):
     kept: Collection[str] = ()
 
 
-def _do(part: Callable[[], _Part]) -> _Part:
+def _do(part: Callable[[], Any]) -> Any:
     return part()
 
 

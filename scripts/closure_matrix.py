@@ -14,6 +14,7 @@ from pathlib import Path
 from scripts import judge
 from scripts.build import build
 from scripts.closure_check import RULE, Check
+from scripts.conflicts import doubtful
 from scripts.gather import gather, read_approved
 from scripts.list_files import File
 from scripts.root import opened
@@ -61,9 +62,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         gathered = gather(root, wanted, settings, upstream=args.upstream, timeout=timeout)
         check, site = Check(gathered.offer, settings), Path(folder) / "site"
         print("\n".join(matrix(check)))
-        if questions := judge.closure_findings(report, check):
+        report.add(check.findings())
+        if questions := doubtful(check):
             build(gathered.offer, site)
-            judge.conflict_findings(report, check, questions, settings, site, gathered.paths)
+            report.add(judge.conflict_findings(gathered.offer, questions, settings, site, gathered.paths))
     report.close()
     return 0
 

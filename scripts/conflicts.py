@@ -18,6 +18,7 @@ from scripts.finding import Finding
 from scripts.first_choice import first_choice
 from scripts.locks import Key
 from scripts.need import need_of
+from scripts.offer import Offer
 from scripts.pip_environment import environment_for
 from scripts.requirements import Line, RequirementFile, RequirementSet
 from scripts.rules import Policy
@@ -46,7 +47,7 @@ def _doubtful(check: Check, key: Key) -> list[Line]:
     return [line for line in roots if first_choice(served, [line.text]) in doubts]
 
 
-def findings(check: Check, questions: list[Question], settings: Config, tree: Path) -> list[Finding]:
+def findings(offer: Offer, questions: list[Question], settings: Config, tree: Path) -> list[Finding]:
     """Ask pip each question; tree is a folder with `simple/` and `packages/`, as a server would show them."""
     found: dict[tuple[Line, str], list[Key]] = {}
     with Compilers(environment_for(f"{tree.as_uri()}/simple")) as compilers:
@@ -54,7 +55,7 @@ def findings(check: Check, questions: list[Question], settings: Config, tree: Pa
         for (_, one), reason in side_by_side(_ask, jobs, at_once=os.cpu_count() or 1):
             if reason:
                 found.setdefault((one.line, reason), []).append(one.key)
-    return [_finding(check, line, reason, targets) for (line, reason), targets in found.items()]
+    return [_finding(offer, line, reason, targets) for (line, reason), targets in found.items()]
 
 
 def _job(one: Question, settings: Config, compilers: Compilers) -> Job:
@@ -75,11 +76,11 @@ def _ask(asked: tuple[Job, Question]) -> str:
     return ""
 
 
-def _finding(check: Check, line: Line, reason: str, keys: list[Key]) -> Finding:
+def _finding(offer: Offer, line: Line, reason: str, keys: list[Key]) -> Finding:
     asked = line.text
-    version = max((file.distribution.version for key in keys for file in check.served[key].meets(asked)), default="")
+    version = max((file.distribution.version for key in keys for file in offer.served[key].meets(asked)), default="")
     # pip would have to build an sdist to know what it needs.
-    is_checked = not any(_reaches_sdist(check.served[key], asked) for key in keys)
+    is_checked = not any(_reaches_sdist(offer.served[key], asked) for key in keys)
     targets = target_names(key.target for key in keys)
     text = f"{line.where}: {asked} cannot be resolved for {targets}: {' '.join(reason.split())}"
     return Finding(RULE, line.name, str(version), text, is_checked)

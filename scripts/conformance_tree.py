@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import os
-import stat
 import zlib
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
@@ -12,7 +11,7 @@ from pathlib import Path
 from scripts import history, manifest, sbom
 from scripts.build import has_twin, validator_of
 from scripts.digest import sha256_of
-from scripts.files import is_file, pieces
+from scripts.files import is_file, pieces, stat_of
 from scripts.list_files import FILE
 from scripts.manifest import ID_FILE
 from scripts.manifest import LINK as LINK_TO_POOL
@@ -44,9 +43,9 @@ def pages_of_projects(names: Iterable[str], with_provenance: Iterable[str]) -> s
 
 def kind(path: Path | os.DirEntry[str]) -> str:
     """Say what a path is itself, whatever it leads to."""
-    mode = os.lstat(path).st_mode
-    kinds = ((stat.S_ISDIR, FOLDER), (stat.S_ISREG, REGULAR), (stat.S_ISLNK, LINK))
-    return next((name for is_kind, name in kinds if is_kind(mode)), SPECIAL)
+    if path.is_symlink():
+        return LINK
+    return FOLDER if path.is_dir() else REGULAR if path.is_file() else SPECIAL
 
 
 def misplaced(found: Mapping[str, str], expected: Mapping[str, str]) -> Iterator[Problem]:
@@ -62,25 +61,22 @@ def misplaced(found: Mapping[str, str], expected: Mapping[str, str]) -> Iterator
             yield Problem(Rule.LAYOUT, path, f"is missing, {expected[path]}")
 
 
-def _found(folder: Path, expected: Mapping[str, str], above: str = "") -> Iterator[tuple[str, str]]:
+def _found(folder: Path | str, expected: Mapping[str, str], above: str = "") -> Iterator[tuple[str, str]]:
     """Yield what is in a folder; what does not belong there is not looked into."""
     for entry in os.scandir(folder):
         path, what = f"{above}{entry.name}", kind(entry)
         yield path, what
         if what == expected.get(path) == FOLDER:
-            yield from _found(folder / entry.name, expected, f"{path}/")
+            yield from _found(entry.path, expected, f"{path}/")
 
 
 def _expected(folder: Path, pages: Collection[str], *, is_published: bool) -> dict[str, str]:
-    twins = {f"{page}.gz" for page in pages if has_twin(page, _size(folder / page))}
+    sizes = ((page, stat_of(f"{folder}/{page}")) for page in pages)
+    twins = {f"{page}.gz" for page, found in sizes if found and has_twin(page, found.st_size)}
     files = {*pages, *twins} | {f"{page}.etag" for page in (*pages, *twins)}
     own = {ID_FILE: REGULAR, LINK_TO_POOL: LINK, manifest.FILE: REGULAR} if is_published else {}
     own |= {manifest.SIGNATURE: REGULAR} if is_published and is_file(folder / manifest.SIGNATURE) else {}
     return dict.fromkeys(files, REGULAR) | dict.fromkeys(manifest.folders(files), FOLDER) | own
-
-
-def _size(path: Path) -> int:
-    return path.stat().st_size if is_file(path) else 0
 
 
 def tree_problems(

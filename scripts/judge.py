@@ -67,19 +67,21 @@ def policy_findings(report: Report, offer: Offer, settings: Config, root: Root, 
     return offer
 
 
-def closure_findings(report: Report, check: Check) -> list[Question]:
-    """Add what clients would miss; returns what only a site can tell, once it is built."""
-    report.add(check.findings())
-    return conflicts.doubtful(check)
+def closure_findings(offer: Offer, settings: Config) -> tuple[list[Finding], list[Question]]:
+    """Return what clients would miss, and what only a site can tell, once it is built."""
+    if settings.closure == "off":
+        return [], []
+    check = Check(offer, settings)
+    return check.findings(), conflicts.doubtful(check)
 
 
 def conflict_findings(
-    report: Report, check: Check, questions: list[Question], settings: Config, site: Path, paths: Mapping[str, Path]
-) -> None:
-    """Add what clients could not resolve from the site."""
+    offer: Offer, questions: list[Question], settings: Config, site: Path, paths: Mapping[str, Path]
+) -> list[Finding]:
+    """Return what clients could not resolve from the site."""
     with tempfile.TemporaryDirectory() as folder:
-        _lay_out(Path(folder), check.offer, site, paths)
-        report.add(conflicts.findings(check, questions, settings, Path(folder)))
+        _lay_out(Path(folder), offer, site, paths)
+        return conflicts.findings(offer, questions, settings, Path(folder))
 
 
 def _lay_out(tree: Path, offer: Offer, site: Path, paths: Mapping[str, Path]) -> None:

@@ -12,19 +12,17 @@ import json
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 from scripts import judge, last_run, manifest, rolled_back
 from scripts.before import Before, before_of, read_digests
-from scripts.build import build
-from scripts.closure_check import Check
+from scripts.build import build_and_ask
 from scripts.config import Config
-from scripts.conflicts import Question
 from scripts.gather import gather, read_approved
 from scripts.last_run import FILES, PAGES, Record
 from scripts.learned import lines, read
 from scripts.locate import Wanted
-from scripts.offer import Offer
 from scripts.origin import locks_digest, origin_of
 from scripts.publish import Made, Published, Signing, publish
 from scripts.release import next_due
@@ -41,20 +39,6 @@ def _before(root: Root, beside: dict[str, bytes]) -> Before | None:
     return before_of(root.live, manifest.read(root.live).files, read_digests(beside.pop(PAGES)))
 
 
-def _doubts(report: Report, offer: Offer, settings: Config) -> tuple[Check, list[Question]] | None:
-    """Add what clients would miss; returns the check, if there is more to ask of a site.
-
-    Else its memory goes, a quarter of the run's, before the pages come: whoever writes the SBOM makes its own.
-    """
-    if settings.closure == "off":
-        return None
-    check = Check(offer, settings)
-    if questions := judge.closure_findings(report, check):
-        return check, questions
-    offer.forget_served()
-    return None
-
-
 def _publish(
     root: Root,
     wanted: Wanted,
@@ -69,10 +53,11 @@ def _publish(
     offer = judge.policy_findings(report, gathered.offer, settings, root, args.upstream)
     with tempfile.TemporaryDirectory(dir=root.scratch) as folder:
         site = Path(folder) / "site"
-        doubts = _doubts(report, offer, settings)
-        built = build(offer, site, _before(root, beside))
-        if doubts:
-            judge.conflict_findings(report, *doubts, settings, site, gathered.paths)
+        closure = partial(judge.closure_findings, offer, settings)
+        built, (findings, questions) = build_and_ask(offer, site, _before(root, beside), closure)
+        report.add(findings)
+        if questions:
+            report.add(judge.conflict_findings(offer, questions, settings, site, gathered.paths))
         offer.forget_served()
         report.close()
         origin = origin_of(stage(root, args.caddy))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import pytest
 from approved import approve, approve_only
@@ -14,8 +16,9 @@ from policy_test import FOOT, waive
 from project import ALONE, copy_of_project, environment, make
 from upstream import Upstream
 
-from scripts import closure_matrix, conflicts, locks, solve
+from scripts import build, closure_matrix, conflicts, judge, locks, solve
 from scripts.closure import Served
+from scripts.cores import cores
 from scripts.first_choice import first_choice
 from scripts.locks import Key
 from scripts.requirements import RequirementSet
@@ -349,6 +352,29 @@ def test_the_resolver_reads_only_the_built_tree(checkout: Checkout) -> None:
     checkout.upstream.requests.clear()
     assert "app==1.0 cannot be resolved" in refusal(checkout)
     assert checkout.upstream.requests == []
+
+
+def test_in_a_large_index_another_process_finds_the_same(checkout: Checkout, monkeypatch: pytest.MonkeyPatch) -> None:
+    approved(
+        checkout,
+        wheel("app", "1.0", requires=["left", "base>=2"]),
+        wheel("left", "1.0", requires=["base<2"]),
+        *(wheel("base", version) for version in ("1.0", "2.0")),
+        wheel("torn", "1.0", requires=["absent"]),
+    )
+    asked, ask = [os.getpid()], judge.closure_findings
+
+    def note(*arguments: Any) -> Any:
+        asked.append(os.getpid())
+        return ask(*arguments)
+
+    monkeypatch.setattr(judge, "closure_findings", note)
+    alone = gaps(checkout)
+    assert [line.split(":")[0] for line in alone] == ["requirements.in", "torn 1.0 → absent"]
+    assert asked == [os.getpid()] * 2
+    monkeypatch.setattr(build, "_PROJECTS_AT_ONCE", 1)
+    assert gaps(checkout) == alone
+    assert len(asked) == 2 or cores() == 1
 
 
 def test_where_the_first_choice_ends_in_a_conflict_another_may_do(checkout: Checkout) -> None:

@@ -18,8 +18,9 @@ INDEX = {
     "see whether the pool is as it was": ("last_run.take",),
     "find and hash the files that are held": ("fetch.held",),
     "read and check files": ("list_files.list_files", "learned.read"),
-    "link or write pages, lists and the SBOM, on all cores": ("build.build",),
-    "check closure": ("whole_run._doubts", "judge.conflict_findings"),
+    "on all cores: check closure, link or write pages, lists and the SBOM": (
+        *("build.build_and_ask", "judge.conflict_findings"),
+    ),
     "tell what changed": ("publish.tell",),
     "check all pages and files against each other": ("publish._refuse",),
     "digest all for the manifest": ("publish._content_digest", "publish._manifest"),
