@@ -102,25 +102,15 @@ def _check_record(file: BinaryIO, files: Mapping[str, Entry], folder: str, recor
             pass
 
 
-def _check(file: BinaryIO, filename: str) -> tuple[str, bytes]:
-    found = entries(file)
-    folder = dist_info(filename, found)
-    _check_sizes(found, folder, file.seek(0, os.SEEK_END))
-    files = {entry.name: entry for entry in found if not entry.name.endswith("/")}
-    wheel, record = (b"".join(pieces(file, files[f"{folder}/{name}"])) for name in ("WHEEL", "RECORD"))
-    _check_wheel_file(f"{folder}/WHEEL", wheel)
-    _check_record(file, files, folder, record)
-    metadata = f"{folder}/METADATA"
-    return metadata, b"".join(pieces(file, files[metadata]))
-
-
 def check(path: Path) -> tuple[str, bytes]:
-    """Return name and bytes of a sound wheel's METADATA.
-
-    Raises ValueError with one sentence, which begins with the file's name, where a wheel is not sound.
-    """
-    try:
-        with path.open("rb") as file:
-            return _check(file, path.name)
-    except UnsoundError as error:
-        raise ValueError(f"{path.name} {error}") from None
+    """Return name and bytes of a sound wheel's METADATA; raises UnsoundError where it is not sound."""
+    with path.open("rb") as file:
+        found = entries(file)
+        folder = dist_info(path.name, found)
+        _check_sizes(found, folder, file.seek(0, os.SEEK_END))
+        files = {entry.name: entry for entry in found if not entry.name.endswith("/")}
+        wheel, record = (b"".join(pieces(file, files[f"{folder}/{name}"])) for name in ("WHEEL", "RECORD"))
+        _check_wheel_file(f"{folder}/WHEEL", wheel)
+        _check_record(file, files, folder, record)
+        metadata = f"{folder}/METADATA"
+        return metadata, b"".join(pieces(file, files[metadata]))

@@ -11,6 +11,7 @@ Links are relative, so that the tree works below any path prefix.
 from __future__ import annotations
 
 import hashlib
+import operator
 import os
 import shutil
 import subprocess
@@ -76,7 +77,7 @@ def build_and_ask(offer: Offer, site: Path, before: Before | None, ask: Callable
     ]
     kept, pages = set[str](), dict[str, Fact]()
     is_large = len(projects) > _PROJECTS_AT_ONCE  # else all is done before another process has begun
-    done = on_all_cores(_do, parts) if is_large else map(_do, parts)
+    done = on_all_cores(operator.call, parts) if is_large else map(operator.call, parts)
     answer = next(done)
     for part in done:
         kept.update(part.kept)
@@ -90,10 +91,6 @@ class _Part(NamedTuple):
 
     pages: Mapping[str, Fact]
     kept: Collection[str] = ()
-
-
-def _do(part: Callable[[], Any]) -> Any:
-    return part()
 
 
 def _write_bill(offer: Offer, site: Path) -> _Part:

@@ -7,7 +7,6 @@ nothing but Python.
 
 from __future__ import annotations
 
-import argparse
 import os
 import sys
 from collections.abc import Mapping, Sequence
@@ -15,7 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
-from scripts import container, manifest
+from scripts import container, manifest, variables
 from scripts.files import is_file, remove
 from scripts.manifest import BIN, PACKAGES, Manifest, is_right
 from scripts.release import moment_of, read_right
@@ -25,9 +24,7 @@ from scripts.terminal import disk_errors, run
 
 
 def _live(root: Root) -> Path:
-    live = root.live
-    if live is None:
-        raise SystemExit(f"{root.web}: nothing is published there; run make index")
+    live = root.published()
     place = live / manifest.SIGNATURE
     if not is_file(place) or not is_of("", (live / manifest.FILE).read_bytes(), place.read_bytes()):
         raise SystemExit(f"{live}: is not signed, and nobody would import it; run make index with SIGNING_KEY")
@@ -104,8 +101,7 @@ def _place(given: str, live: Path, since: str) -> Path:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Write the bundle; raises SystemExit with a sentence for the user where that cannot be done."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--root", type=Path, required=True, help="the shared folder")
+    parser = variables.parser(__doc__, "root")
     parser.add_argument("--bundle", default="", help="the file to write; default: <id>.bundle")
     parser.add_argument("--since", default="", help="a release that the other side has")
     args = parser.parse_args(argv)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
@@ -11,8 +10,6 @@ from packaging.version import Version
 from scripts import locks
 from scripts.locks import Key
 
-_ONE_VIA = re.compile(r"    # via (\S.*)")
-_FURTHER_VIA = re.compile(r"    #   (\S.*)")
 # The kinds, in the order in which they are told.
 KINDS = ("rehashed", "vanished", "downgraded", "added", "upgraded", "gained", "lost", "removed")
 
@@ -57,12 +54,6 @@ class Change(NamedTuple):
     vias: frozenset[str] = frozenset()
 
 
-def _vias(block: str) -> Iterator[str]:
-    for line in block.splitlines():
-        if match := _ONE_VIA.fullmatch(line) or _FURTHER_VIA.fullmatch(line):
-            yield match[1]
-
-
 def parse(text: str) -> Lock:
     """Read a lock; what in it is no pin is a problem of its own, and the rest is read all the same."""
     fields, body = locks.split(text)
@@ -76,7 +67,7 @@ def parse(text: str) -> Lock:
             problems.append(str(error))
             continue
         hashes, is_ours = frozenset(pin.sha256 for pin in pins), locks.FIRST_PARTY in block.splitlines()
-        projects.setdefault(pins[0].name, {})[pins[0].version] = Block(hashes, tuple(_vias(block)), is_ours)
+        projects.setdefault(pins[0].name, {})[pins[0].version] = Block(hashes, tuple(locks.vias(block)), is_ours)
     return Lock(fields, projects, tuple(problems))
 
 

@@ -34,9 +34,8 @@ class Gap(NamedTuple):
 
 def _shown(need: Requirement) -> str:
     """Write a requirement without its marker, which holds."""
-    wants = f" @ {need.url}" if need.url else str(need.specifier)
-    extras = f"[{','.join(sorted(need.extras))}]" if need.extras else ""
-    return f"{need.name}{extras}{wants}"
+    need.marker = None
+    return str(need)
 
 
 class Check:

@@ -6,12 +6,11 @@ served by no file), `?` (an sdist, whose needs are not known) or `-` (not in a l
 
 from __future__ import annotations
 
-import argparse
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from scripts import judge
+from scripts import judge, variables
 from scripts.build import build
 from scripts.closure_check import RULE, Check
 from scripts.conflicts import doubtful
@@ -21,7 +20,6 @@ from scripts.root import opened
 from scripts.target import Target
 from scripts.target_names import target_order
 from scripts.terminal import disk_errors, run
-from scripts.variables import positive
 
 
 def _cell(files: Sequence[File], target: Target, gaps: set[tuple[str, Target]]) -> str:
@@ -48,18 +46,13 @@ def matrix(check: Check) -> Iterator[str]:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Print the matrix; raises SystemExit with what is missing where closure is error."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--root", type=Path, required=True, help="the shared folder, for what is held there")
-    parser.add_argument("--upstream", default="", help="index URL in place of pip's index-url")
-    parser.add_argument("--fetch-timeout", default="3600", help="seconds that all downloads may take")
-    args = parser.parse_args(argv)
-    timeout = positive("FETCH_TIMEOUT", args.fetch_timeout)
+    args = variables.parser(__doc__, "root", "upstream", "fetch-timeout").parse_args(argv)
     settings, wanted = read_approved()
     judge.refuse_private(wanted, settings)
     level = "warn" if settings.closure == "off" else settings.closure
     report = judge.open_report(settings._replace(closure=level), only=RULE)
     with opened(args.root) as root, disk_errors(args.root, "make closure"), tempfile.TemporaryDirectory() as folder:
-        gathered = gather(root, wanted, settings, upstream=args.upstream, timeout=timeout)
+        gathered = gather(root, wanted, settings, upstream=args.upstream, timeout=args.fetch_timeout)
         check, site = Check(gathered.offer, settings), Path(folder) / "site"
         print("\n".join(matrix(check)))
         report.add(check.findings())

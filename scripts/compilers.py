@@ -13,8 +13,6 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from scripts import CODE
 
@@ -60,28 +58,20 @@ class _Compiler:
             self._talk.close()
 
 
-class Compilers:
+class Compilers(ExitStack):
     """As many processes as are asked at once, which all end with the `with` block; environment is what they run in."""
 
     def __init__(self, environment: Mapping[str, str]) -> None:
+        super().__init__()
         self._environment = {**environment, "PYTHONPATH": str(CODE)}
         self._idle: list[_Compiler] = []
-        self._all = ExitStack()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self._all.close()
 
     def _compiler(self) -> _Compiler:
         try:
             return self._idle.pop()
         except IndexError:
             compiler = _Compiler(self._environment)
-            self._all.callback(compiler.end)
+            self.callback(compiler.end)
             return compiler
 
     def compile(self, arguments: Sequence[str], folder: Path) -> None:

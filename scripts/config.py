@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
@@ -136,7 +136,7 @@ def load(root: Path) -> Config:
     reader.problems += _denied_requirements(config)
     # Who misspelt `resolve_deps: true` need not be told to pin every line.
     if not resolve_deps and not any("resolve_deps" in problem for problem in reader.problems):
-        reader.problems += _unpinned(config.sets)
+        reader.problems += pin_problems([line for one in config.sets for line in one.lines])
     if reader.problems:
         raise SystemExit("\n".join(reader.problems))
     return config
@@ -186,7 +186,3 @@ def _denied_requirements(config: Config) -> list[str]:
         for line in one.lines
         if line.name in config.denied
     ]
-
-
-def _unpinned(sets: Sequence[RequirementSet]) -> list[str]:
-    return [problem for one in sets for problem in pin_problems(one.lines)]

@@ -18,8 +18,10 @@ from scripts.files import is_file
 from scripts.gather import offer_of
 from scripts.list_files import list_files
 from scripts.locate import Wanted
+from scripts.manifest import OWN
 from scripts.problem import Problem, Rule
-from scripts.publish import pages, tell
+from scripts.publish import tell
+from scripts.release import paths
 from scripts.root import Root
 
 
@@ -40,6 +42,6 @@ def written(root: Root, live: Path, settings: Config, wanted: Wanted) -> Iterato
 
 def different(site: Path, other: Path, fact: str) -> Iterator[Problem]:
     """Name each page of a site that is another one elsewhere."""
-    for path in sorted(pages(site)):
+    for path in sorted(paths(site) - OWN):
         if not is_file(other / path) or (site / path).read_bytes() != (other / path).read_bytes():
             yield Problem(Rule.PAGES, path, fact)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from html.parser import HTMLParser
 from typing import NamedTuple
 from urllib.parse import urljoin
@@ -129,8 +129,8 @@ def disagreements(forms: Forms) -> Iterator[Problem]:
     yield from _version(forms.html_path, forms.document)
     yield from _status(forms)
     in_json, in_html = ({one.filename: one for one in files} for files in (forms.in_json, forms.in_html))
-    yield from _twice(forms.json_path, forms.in_json)
-    yield from _twice(forms.html_path, forms.in_html)
+    yield from _twice(forms.json_path, (one.filename for one in forms.in_json))
+    yield from _twice(forms.html_path, (one.filename for one in forms.in_html))
     for name in in_json.keys() - in_html.keys():
         yield Problem(Rule.FORMS, forms.html_path, f"does not list {name}, as index.json does")
     for name in in_html.keys() - in_json.keys():
@@ -141,8 +141,8 @@ def disagreements(forms: Forms) -> Iterator[Problem]:
         yield from _two_names(forms, anchor)
 
 
-def _twice(path: str, files: Collection[DistributionPackage]) -> Iterator[Problem]:
-    for name, count in Counter(one.filename for one in files).items():
+def _twice(path: str, names: Iterable[str]) -> Iterator[Problem]:
+    for name, count in Counter(names).items():
         if count > 1:
             yield Problem(Rule.FORMS, path, f"lists {name} {count} times")
 
@@ -213,11 +213,9 @@ def _listed(path: str, listed: Collection[str], names: Collection[str]) -> Itera
     for name in listed:
         if name != canonicalize_name(name):
             yield Problem(Rule.NAMES, path, f"lists {name}, which is not normalised: {canonicalize_name(name)}")
-    found = Counter(map(canonicalize_name, listed))
-    for name in found.keys() - set(names):
+    found = set(map(canonicalize_name, listed))
+    for name in found - set(names):
         yield Problem(Rule.LOCKS, path, f"lists {name}, which no lock names")
-    for name in set(names) - found.keys():
+    for name in set(names) - found:
         yield Problem(Rule.LOCKS, path, f"does not list {name}, which the locks name")
-    for name, count in found.items():
-        if count > 1:
-            yield Problem(Rule.FORMS, path, f"lists {name} {count} times")
+    yield from _twice(path, map(canonicalize_name, listed))

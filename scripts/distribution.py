@@ -15,6 +15,7 @@ import tarfile
 import zipfile
 import zlib
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import IO, Any, NamedTuple, TypeVar
@@ -121,6 +122,13 @@ def parse_filename(filename: str) -> tuple[NormalizedName, Version]:
     except (InvalidWheelFilename, InvalidSdistFilename) as error:
         raise ValueError(f"{filename!r} is not the name of a wheel or sdist ({error})") from None
     return _one(name), parse_version(str(version))
+
+
+def is_filename(text: str) -> bool:
+    """Whether a text is the name of a wheel or sdist."""
+    with suppress(ValueError):
+        return bool(parse_filename(text))
+    return False
 
 
 def read(path: Path, sha256: str, *, is_sound: bool = False) -> Distribution:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import filecmp
 import os
 import re
 import shutil
@@ -38,6 +39,11 @@ def stat_of(path: Path | str) -> os.stat_result | None:
 def is_file(path: Path | str) -> bool:
     """Whether it is a file itself, and not a link to one."""
     return stat_of(path) is not None
+
+
+def is_same(one: Path, other: Path) -> bool:
+    """Whether other is a file that holds the same bytes."""
+    return is_file(other) and filecmp.cmp(one, other, shallow=False)
 
 
 def is_silly(path: Path) -> bool:

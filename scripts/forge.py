@@ -10,7 +10,7 @@ import json
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import requests
 
@@ -28,25 +28,6 @@ class Proposal(NamedTuple):
     branch: str
     title: str
     body: str
-
-
-class Forge(Protocol):
-    """What we ask of either."""
-
-    def pull_requests(self) -> list[int]:
-        """Return the pull requests that this run of CI is for."""
-
-    def changed(self, number: int) -> set[str]:
-        """Return the paths of what a pull request changes, removes or renames."""
-
-    def comment(self, number: int, body: str) -> None:
-        """Put body below a pull request, in place of what stood there before."""
-
-    def propose(self, proposal: Proposal) -> None:
-        """Open a pull request, or say the new things of the one that is open."""
-
-    def remote(self) -> tuple[str, dict[str, str]]:
-        """Return the URL that git pushes to, and the environment in which it may."""
 
 
 def _variable(name: str) -> str:
@@ -182,6 +163,9 @@ class GitLab:
     def remote(self) -> tuple[str, dict[str, str]]:
         """Let git push with the token that comments; the URL of origin holds the job's, which may not."""
         return f"{_variable('CI_PROJECT_URL')}.git", _git_header(_variable("CI_SERVER_URL"), "oauth2", self._token)
+
+
+Forge = GitHub | GitLab
 
 
 def here() -> Forge:

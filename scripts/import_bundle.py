@@ -6,7 +6,6 @@ manifest lists. Needs nothing but Python, ssh-keygen, and a file that says who m
 
 from __future__ import annotations
 
-import argparse
 import hashlib
 import os
 import shutil
@@ -15,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO, NamedTuple
 
-from scripts import container, manifest, pool, rolled_back, signature
+from scripts import container, manifest, pool, rolled_back, signature, variables
 from scripts.container import Member
 from scripts.files import is_folder
 from scripts.manifest import BIN, PACKAGES, Fact, Manifest, is_right
@@ -24,7 +23,6 @@ from scripts.release import make_live, mend, newest_generation, problems
 from scripts.root import Root, opened
 from scripts.stage import put
 from scripts.terminal import disk_errors, run
-from scripts.variables import positive, switch
 
 _MOST_BYTES = 2**28  # of a manifest
 _AGAIN = "bring the bundle over again"
@@ -163,14 +161,10 @@ def _take_in(root: Root, tar: IO[bytes], allowed: Path, keep: int, *, is_forced:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Import; raises SystemExit with a sentence for the user where that cannot be done."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--root", type=Path, required=True, help="the shared folder")
+    parser = variables.parser(__doc__, "root", "keep", "force")
     parser.add_argument("--bundle", default="", help="the file that make bundle wrote")
     parser.add_argument("--allowed-signers", type=Path, required=True, help="who may have signed: ssh-keygen(1)")
-    parser.add_argument("--keep", default="5", help="how many releases stay")
-    parser.add_argument("--force", default="", help="1: import an older release than was published here")
     args = parser.parse_args(argv)
-    keep, is_forced = positive("KEEP", args.keep), switch("FORCE", args.force)
     if not args.bundle or not Path(args.bundle).is_file():
         fact = f"{args.bundle} is no file" if args.bundle else "is not set"
         raise SystemExit(f"BUNDLE: {fact}; name the file that make bundle wrote")
@@ -178,7 +172,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         raise SystemExit(f"ALLOWED_SIGNERS: {args.allowed_signers} is no file; say in it who signs, see ssh-keygen(1)")
     with opened(args.root) as root, disk_errors(args.root, "make import"), Path(args.bundle).open("rb") as tar:
         try:
-            said = _take_in(root, tar, args.allowed_signers, keep, is_forced=is_forced)
+            said = _take_in(root, tar, args.allowed_signers, args.keep, is_forced=args.force)
         except ValueError as error:
             raise SystemExit(f"{args.bundle}: nothing is imported: {error}") from None
     print(said, file=sys.stderr)

@@ -9,14 +9,12 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
-from scripts import last_run
+from scripts import last_run, variables
 from scripts.last_run import Record
 from scripts.root import opened
 from scripts.terminal import run
 from scripts.texts import printable_lines
-from scripts.variables import positive, signers, switch
 
 
 def _unchanged(args: argparse.Namespace) -> Record | None:
@@ -37,21 +35,10 @@ def _say(*lines: object) -> None:
 
 
 def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--root", type=Path, required=True, help="the shared folder")
-    parser.add_argument("--upstream", default="", help="index URL in place of pip's index-url")
-    parser.add_argument("--keep", default="5", help="how many releases stay")
-    parser.add_argument("--fetch-timeout", default="3600", help="seconds that all downloads may take")
+    parser = variables.parser(__doc__, "root", "upstream", "fetch-timeout", "keep", "force", "allowed-signers")
     parser.add_argument("--signing-key", default="", help="path of ssh-keygen's key that signs the release")
-    parser.add_argument("--allowed-signers", default="", help="who may sign, if it is there: ssh-keygen(1)")
-    parser.add_argument("--force", default="", help="1: publish again what was rolled back")
     parser.add_argument("--caddy", required=True, help="the server's binary, staged beside the release")
-    args = parser.parse_args(argv)
-    args.keep = positive("KEEP", args.keep)
-    args.fetch_timeout = positive("FETCH_TIMEOUT", args.fetch_timeout)
-    args.force = switch("FORCE", args.force)
-    args.allowed_signers = signers(args.allowed_signers)
-    return args
+    return parser.parse_args(argv)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -18,9 +18,8 @@ from scripts.versions import parse_version
 
 def lines(files: Iterable[Distribution], *, is_checked: bool) -> Iterator[bytes]:
     """Yield what was learned of files, line by line; is_checked: the archives of all were checked by now."""
-    told = ({**one._asdict(), "version": str(one.version)} for one in files)
-    for one in told:
-        yield f"{json.dumps([*list(one.values())[:-1], is_checked or one['is_checked']])}\n".encode()
+    for one in files:
+        yield f"{json.dumps([*one[:-1], is_checked or one.is_checked], default=str)}\n".encode()
 
 
 def _tuples(value: Any) -> Any:

@@ -6,7 +6,6 @@ afresh, with --package one project.
 
 from __future__ import annotations
 
-import argparse
 import itertools
 import os
 import sys
@@ -17,7 +16,7 @@ from pathlib import Path
 
 from packaging.utils import canonicalize_name
 
-from scripts import config, distribution, first_party, locks, waivers
+from scripts import config, distribution, first_party, locks, variables, waivers
 from scripts.compilers import Compilers
 from scripts.config import Config
 from scripts.locks import Key
@@ -134,10 +133,9 @@ def _reasons(failed: Mapping[Path, str]) -> Iterator[str]:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Write the locks; targets that cannot be solved are reported, and the other locks are written all the same."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = variables.parser(__doc__, "upstream")
     parser.add_argument("--upgrade", action="store_true", help="take the newest versions that the requirements allow")
     parser.add_argument("--package", default="", help="with --upgrade: move this project only")
-    parser.add_argument("--upstream", default="", help="index URL in place of pip's index-url")
     args = parser.parse_args(argv)
     settings = config.load(Path())
     keys = locks.expected(settings)

@@ -23,6 +23,7 @@ import json
 import re
 import sys
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from datetime import datetime
 from functools import cache
 from importlib.metadata import version
@@ -36,7 +37,7 @@ from scripts import first_party
 from scripts.config import Config
 from scripts.first_party import FirstParty
 from scripts.requirements import RequirementSet
-from scripts.target import Target, host_platform, host_python, platform_problem, python_problem
+from scripts.target import Target, host_platform, host_python
 from scripts.versions import parse_version
 
 FOLDER = Path("locks")
@@ -44,7 +45,8 @@ COMMAND = "make lock"
 # The three kinds of lines that pip-compile writes for us.
 _PIN = re.compile(r"(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*)(\[[^]]*\])?={2,3}(?P<version>[^\s;]+)( ; .+)? \\")
 _HASH = re.compile(r"    --hash=sha256:([0-9a-f]{64})( \\)?")
-_VIA = re.compile(r"    # .*")
+_COMMENT = re.compile(r"    # .*")
+_VIA = re.compile(r"    #(?: via|  ) (\S.*)")
 FIRST_PARTY = "    # first-party"
 
 # Of a hundred thousand pins, most have a name that others have too.
@@ -162,13 +164,18 @@ def parse_block(block: str) -> Iterator[Pin]:
     first, *rest = block.splitlines()
     if not (match := _PIN.fullmatch(first)):
         raise ValueError(f"{first!r} is no pin")
-    if wrong := [line for line in rest if not _HASH.fullmatch(line) and not _VIA.fullmatch(line)]:
+    if wrong := [line for line in rest if not _HASH.fullmatch(line) and not _COMMENT.fullmatch(line)]:
         raise ValueError(f"{wrong[0]!r} is neither a hash nor a comment")
     hashes = [found[1] for line in rest if (found := _HASH.fullmatch(line))]
     if not hashes:
         raise ValueError(f"{first!r} has no sha256 hash")
     for sha256 in hashes:
         yield Pin(_name(match["name"]), parse_version(match["version"]), sys.intern(sha256))
+
+
+def vias(block: str) -> list[str]:
+    """List what asked for a pin: other projects, or `-r file`."""
+    return [found[1] for line in block.splitlines() if (found := _VIA.fullmatch(line))]
 
 
 def read_pins(path: Path) -> list[Pin]:
@@ -195,11 +202,10 @@ def in_house(keys: Iterable[Key]) -> set[Pin]:
 
 def key_of(path: PurePath) -> Key | None:
     """Return what a path such as `locks/<set>/<target>.txt` is the lock of; None where it is no lock's."""
-    python, _, platform = path.stem.partition("-")
-    is_lock = path.suffix == ".txt" and path.parent.parent == FOLDER
-    if not is_lock or python_problem(python) or platform_problem(platform):
-        return None
-    return Key(path.parent.name, Target(python, platform))
+    with suppress(ValueError):
+        if path.suffix == ".txt" and path.parent.parent == FOLDER:
+            return Key(path.parent.name, Target.parse(path.stem))
+    return None
 
 
 def existing() -> dict[Key, Path]:

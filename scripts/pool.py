@@ -7,6 +7,7 @@ Nothing that somebody may be reading is deleted here: what leaves is renamed to 
 
 from __future__ import annotations
 
+import glob
 import itertools
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -66,7 +67,7 @@ def _add(root: Root, place: Path, source: Path | Callable[[], bytes], gave_way: 
 
 def make_way(root: Root, place: Path) -> Path | None:
     """Move what stands in the way of a file, since it is not what the lock approves; returns where it is then."""
-    if not _is_taken(place):
+    if not os.path.lexists(place):
         return None
     moved = _beside(root.retired / place.name)
     _move_to_retired(place, moved)
@@ -96,10 +97,6 @@ def _move_to_retired(path: Path, place: Path) -> None:
     path.rename(place)
 
 
-def _is_taken(place: Path) -> bool:
-    return os.path.lexists(place)
-
-
 def _cut(name: str) -> str:
     """Return as much of a name as leaves room for a number behind it."""
     return os.fsdecode(os.fsencode(name)[:_MOST_BYTES])
@@ -108,7 +105,7 @@ def _cut(name: str) -> str:
 def _beside(place: Path) -> Path:
     """Return a free name that no distribution has; a stray's own may be of full length."""
     names = (place.with_name(f"{_cut(place.name)}.{count}") for count in itertools.count(1))
-    return next(name for name in names if not _is_taken(name))
+    return next(name for name in names if not os.path.lexists(name))
 
 
 def retire(root: Root, manifest: Manifest) -> int:
@@ -124,7 +121,7 @@ def retire(root: Root, manifest: Manifest) -> int:
         place = root.retired / path.name
         if path in kept:
             make_way(root, place)
-        elif path.name in names or _is_taken(place):
+        elif path.name in names or os.path.lexists(place):
             place = _beside(place)
         _move_to_retired(path, place)
     return sum(path.suffix != ".metadata" for path in strays)
@@ -167,12 +164,8 @@ def _is_one_of(path: Path, facts: Mapping[str, Sequence[Fact]]) -> bool:
 def _candidates(root: Root, name: str) -> Iterator[Path]:
     """Yield where a file of the pool may be: what gave way to another of its name has a number behind its name."""
     yield from (root.packages / name, root.retired / name)
-    numbered = sorted(root.retired.glob(f"{_escaped(_cut(name))}.*"))
+    numbered = sorted(root.retired.glob(f"{glob.escape(_cut(name))}.*"))
     yield from (path for path in numbered if path.suffix[1:].isdigit())
-
-
-def _escaped(text: str) -> str:
-    return "".join(f"[{char}]" if char in "[*?" else char for char in text)
 
 
 def find(root: Root, name: str, fact: Fact) -> Path | None:

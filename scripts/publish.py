@@ -24,13 +24,13 @@ from scripts.files import is_file
 from scripts.history import Entry
 from scripts.list_files import Lines
 from scripts.locate import Wanted
-from scripts.manifest import OWN, PACKAGES, Fact, Manifest
+from scripts.manifest import PACKAGES, Fact, Manifest
 from scripts.offer import Offer
 from scripts.origin import Origin
 from scripts.people import write_release_pages
 from scripts.places import Places
 from scripts.pool import make_way
-from scripts.release import is_damaged, make_live, newest_generation, paths, problems
+from scripts.release import is_damaged, make_live, newest_generation, problems
 from scripts.root import RELEASE_TIME, Root
 from scripts.signature import is_of, sign, verified
 from scripts.terminal import Progress
@@ -214,11 +214,6 @@ def _listed(made: Made) -> dict[str, Listed]:
         proved = (file.distribution.filename for file in files if file.facts.provenance is not None)
         found[name] = Listed({one.filename: one.sha256 for one, *_ in files}, frozenset(proved))
     return found
-
-
-def pages(folder: Path) -> set[str]:
-    """List a release's own files, without those that a release gets only when it is published."""
-    return paths(folder) - OWN
 
 
 def _content_digest(pages: Mapping[str, Fact]) -> str:

@@ -9,7 +9,6 @@ Needs nothing but Python: releases are also made live on the other side of an ai
 
 from __future__ import annotations
 
-import filecmp
 import itertools
 import os
 from collections.abc import Collection, Iterator, Mapping
@@ -19,7 +18,7 @@ from typing import NamedTuple
 
 from scripts import manifest, pool
 from scripts.durable import sync, sync_all
-from scripts.files import is_file, is_folder, is_silly, remove, write_synced
+from scripts.files import is_file, is_folder, is_same, is_silly, remove, write_synced
 from scripts.manifest import ID_FILE, LINK, OWN, Fact, Manifest, is_right
 from scripts.pool import Sources
 from scripts.root import Root, release_time
@@ -174,7 +173,7 @@ def _prune(root: Root, keep: int) -> None:
     kept, _ = pool.needed(root, old)
     for path in old:
         # A sidecar is written anew when its file comes back.
-        is_back = is_file(path) and _is_same(path, root.packages / path.name)
+        is_back = is_file(path) and is_same(path, root.packages / path.name)
         if is_back or path not in kept:
             remove(path)
     waited = (path for path in root.incoming.iterdir() if path != root.scratch)
@@ -189,10 +188,6 @@ def next_due(root: Root, keep: int) -> float:
     waiting = (*root.retired.iterdir(), *(release for release in root.all_releases[:-keep] if release != root.live))
     due = (path.lstat().st_mtime + GRACE for path in waiting)
     return min((moment for moment in due if moment > now), default=now + GRACE)
-
-
-def _is_same(one: Path, other: Path) -> bool:
-    return is_file(other) and filecmp.cmp(one, other, shallow=False)
 
 
 def _is_past(path: Path, now: float) -> bool:

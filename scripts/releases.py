@@ -5,13 +5,12 @@ Needs nothing but Python.
 
 from __future__ import annotations
 
-import argparse
 import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from scripts import manifest, rolled_back
+from scripts import manifest, rolled_back, variables
 from scripts.files import is_file
 from scripts.release import CHANGES, moment_of
 from scripts.root import Root, opened_to_read
@@ -66,9 +65,7 @@ def listing(root: Root) -> Iterator[str]:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Print the list."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--root", type=Path, required=True, help="the shared folder")
-    args = parser.parse_args(argv)
+    args = variables.parser(__doc__, "root").parse_args(argv)
     with opened_to_read(args.root) as root:
         print(printable_lines("\n".join(listing(root))))
     return 0

@@ -24,16 +24,11 @@ from scripts.waivers import FILE
 Files = Sequence[DistributionPackage]
 
 
-def _holds(line: Line, target: Target) -> bool:
-    marker = line.requirement.marker
-    return marker is None or marker.evaluate(target.environment | {"extra": ""})
-
-
 def _lines(file: File, settings: Config, key: Key) -> list[Line]:
     """List what asked for a file's version in a lock, and what constrains it; some sets list several versions."""
     name, version = file.distribution.name, file.distribution.version
     of_set = (each for one in settings.sets if one.name == key.set_name for each in one.files)
-    lines = (line for each in of_set for line in each.lines if line.name == name and _holds(line, key.target))
+    lines = (line for each in of_set for line in each.lines if line.name == name and line.holds(key.target.environment))
     return [line for line in lines if _lets_in(line, version)]
 
 

@@ -50,6 +50,11 @@ class Line(NamedTuple):
         """The requirement, parsed anew."""
         return Requirement(self.text)
 
+    def holds(self, environment: dict[str, str]) -> bool:
+        """Whether its marker, if it has one, holds in a target's environment."""
+        marker = self.requirement.marker
+        return marker is None or marker.evaluate(environment)
+
 
 def _pin(requirement: Requirement) -> str | None:
     specifiers = list(requirement.specifier)

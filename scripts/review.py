@@ -7,12 +7,11 @@ decision.
 
 from __future__ import annotations
 
-import argparse
 import time
 from collections.abc import Sequence
-from pathlib import Path
+from functools import partial
 
-from scripts import review_sides, review_text, revision
+from scripts import review_sides, review_text, revision, variables
 from scripts.item import Severity, ordered
 from scripts.pip_environment import pip_environment
 from scripts.review_items import change_items, drift_items
@@ -21,30 +20,27 @@ from scripts.review_text import Review
 from scripts.root import Root
 from scripts.terminal import run
 from scripts.upstream import Upstream
-from scripts.variables import positive
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Print the review; returns 1 where it is to be strict and something needs a decision."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = variables.parser(__doc__, "root", "upstream", "fetch-timeout")
     parser.add_argument("--base", default="", help="git revision to compare with; default: where HEAD left its branch")
     parser.add_argument("--format", default="markdown", help="markdown or json")
-    parser.add_argument("--strict", default="", help="not empty: exit with 1 where something needs a decision")
-    parser.add_argument("--root", type=Path, required=True, help="the shared folder, for what is held there")
-    parser.add_argument("--upstream", default="", help="index URL in place of pip's index-url")
-    parser.add_argument("--fetch-timeout", default="3600", help="seconds that everything from the upstream may take")
+    strict = partial(variables.switch, "STRICT")
+    parser.add_argument("--strict", type=strict, default="", help="1: exit with 1 where something needs a decision")
     args = parser.parse_args(argv)
     if args.format not in {"markdown", "json"}:
         raise SystemExit(f"FORMAT={args.format}: is neither markdown nor json; name one of the two")
-    environment, timeout = pip_environment(args.upstream), positive("FETCH_TIMEOUT", args.fetch_timeout)
+    environment = pip_environment(args.upstream)
     sides = review_sides.read(revision.read(args.base, *PATHS), revision.head_moment(*PATHS))
-    upstream = Upstream(environment, time.monotonic() + timeout)
+    upstream = Upstream(environment, time.monotonic() + args.fetch_timeout)
     changes, reasons = change_items(sides, Root(args.root), upstream, environment)
     items = ordered([*drift_items(sides), *changes])
     as_of = f"Ages are those on the day when a lock was made, or else on {sides.as_of:%Y-%m-%d}."
     review = Review(sides.base_commit, as_of, items, reasons)
     print(review_text.markdown(review) if args.format == "markdown" else review_text.to_json(review), end="")
-    return int(bool(args.strict) and any(one.severity == Severity.RED for one in items))
+    return int(args.strict and any(one.severity == Severity.RED for one in items))
 
 
 if __name__ == "__main__":

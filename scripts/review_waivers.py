@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from datetime import date, timedelta
 
-from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
 from scripts.change import Locks
@@ -18,7 +17,7 @@ _SOON = timedelta(days=30)
 
 
 def _covers(waiver: Waiver, version: Version) -> bool:
-    return SpecifierSet(waiver.versions).contains(version, prereleases=True)
+    return waiver.is_for(str(version))
 
 
 def facts(one: Compared) -> Iterator[Fact]:

@@ -5,14 +5,13 @@ Needs nothing but Python, and no network. The next run with the locks of what wa
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from scripts import manifest, rolled_back
+from scripts import manifest, rolled_back, variables
 from scripts.files import is_file
 from scripts.manifest import Fact, Manifest
 from scripts.release import CHANGES, content_of, make_live, read_right
@@ -20,7 +19,6 @@ from scripts.rolled_back import ANY_LOCKS, Note
 from scripts.root import Root, opened
 from scripts.signature import verified
 from scripts.terminal import disk_errors, run
-from scripts.variables import positive, signers
 
 
 def _before(live: Path) -> list[str]:
@@ -94,9 +92,7 @@ def roll_back(root: Root, to: str, keep: int, allowed: Path) -> str:
 
     Raises SystemExit where there is none, or where it is not whole any more; what is live then still is.
     """
-    live = root.live
-    if live is None:
-        raise SystemExit(f"{root.web}: nothing is published there; run make index")
+    live = root.published()
     release = _target(root, live, to)
     try:
         made, sources = read_right(root, release)
@@ -111,16 +107,11 @@ def roll_back(root: Root, to: str, keep: int, allowed: Path) -> str:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Roll back; raises SystemExit with a sentence for the user where that cannot be done."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--root", type=Path, required=True, help="the shared folder")
+    parser = variables.parser(__doc__, "root", "keep", "allowed-signers")
     parser.add_argument("--to", default="", help="a release's id; default: the one before what is live")
-    parser.add_argument("--keep", default="5", help="how many releases stay")
-    parser.add_argument("--allowed-signers", default="", help="who may have signed; if it is there")
     args = parser.parse_args(argv)
-    args.allowed_signers = signers(args.allowed_signers)
-    keep = positive("KEEP", args.keep)
     with opened(args.root) as root, disk_errors(args.root, "make rollback"):
-        said = roll_back(root, args.to, keep, args.allowed_signers)
+        said = roll_back(root, args.to, args.keep, args.allowed_signers)
     print(said, file=sys.stderr)
     return 0
 

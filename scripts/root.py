@@ -84,6 +84,12 @@ class Root(NamedTuple):
         is_one = shown.parent == self.releases and release_time(shown) and is_folder(shown)
         return shown if is_one else None
 
+    def published(self) -> Path:
+        """Return the live release; raises SystemExit where there is none."""
+        if live := self.live:
+            return live
+        raise SystemExit(f"{self.web}: nothing is published there; run make index")
+
     @property
     def all_releases(self) -> list[Path]:
         """The releases, oldest first. What does not say that it is one, or is of a time far ahead, is a stray."""

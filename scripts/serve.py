@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import argparse
 import os
 import signal
 import socket
 import subprocess
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
+from scripts import variables
 from scripts.root import Root
 from scripts.stage import CADDYFILE, START, find_caddy
 from scripts.terminal import run
@@ -29,14 +28,11 @@ def _check_free(listen: str) -> None:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run Caddy until it ends; raises SystemExit where nothing is published or Caddy is not there."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--root", type=Path, required=True, help="the shared folder")
+    parser = variables.parser(__doc__, "root")
     parser.add_argument("--listen", required=True, help="host:port")
     parser.add_argument("--caddy", required=True, help="the server's binary")
     args = parser.parse_args(argv)
-    live = Root(args.root).live
-    if live is None:
-        raise SystemExit(f"{args.root}/web: nothing is published there; run make index")
+    live = Root(args.root).published()
     environment = os.environ | {
         "PYPI_ROOT": str(args.root),
         "LISTEN": args.listen,

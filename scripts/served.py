@@ -43,9 +43,7 @@ def _page(path: Path) -> tuple[list[File], str]:
 
 def read_live(root: Root) -> Served:
     """Read the live release; a name that is denied has a page, and no files. Raises SystemExit where there is none."""
-    live = root.live
-    if live is None:
-        raise SystemExit(f"{root.web}: nothing is published there; run make index")
+    live = root.published()
     pages = {path.parent.name: _page(path) for path in sorted(live.glob("simple/*/index.json"))}
     projects = {name: files for name, (files, _) in pages.items() if files}
     return Served(live.name, projects, {name: pages[name][1] for name in projects})

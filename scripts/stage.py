@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import filecmp
 import os
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
 from scripts import CODE, pool
-from scripts.files import is_file, is_folder, pieces, write_synced
+from scripts.files import is_folder, is_same, pieces, write_synced
 from scripts.manifest import Fact, fact_of
 from scripts.root import Root
 
@@ -25,10 +24,6 @@ def find_caddy(name: str) -> Path:
     return Path(binary).resolve()
 
 
-def _is_staged(source: Path, place: Path) -> bool:
-    return is_file(place) and filecmp.cmp(source, place, shallow=False)
-
-
 def stage(root: Root, caddy: str) -> dict[str, Fact]:
     """Put the server's binary, its start and its Caddyfile into `bin/`; returns what they are, by name."""
     sources = {"caddy-server": find_caddy(caddy), START.name: START, CADDYFILE.name: CADDYFILE}
@@ -40,7 +35,7 @@ def put(root: Root, sources: Mapping[str, Path]) -> None:
     """Copy programs to `bin/`, by rename, where they differ from what is there."""
     for name, source in sources.items():
         place, executable = root.bin / name, name != CADDYFILE.name
-        if not _is_staged(source, place) or (executable and not os.access(place, os.X_OK)):
+        if not is_same(source, place) or (executable and not os.access(place, os.X_OK)):
             if is_folder(place):
                 pool.make_way(root, place)
             pool.keep_a_day(root, place)

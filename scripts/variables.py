@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import argparse
 import re
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 DEFAULT_SIGNERS = "allowed_signers"
 
@@ -24,7 +27,28 @@ def switch(name: str, text: str) -> bool:
 
 def signers(text: str) -> Path:
     """Return the file that says who may sign; where it has the default's name, or none, it need not be there."""
-    path = Path(text or DEFAULT_SIGNERS)
-    if text not in {"", DEFAULT_SIGNERS} and not path.is_file():
+    if text not in {"", DEFAULT_SIGNERS} and not Path(text).is_file():
         raise SystemExit(f"ALLOWED_SIGNERS: {text} is no file; say in it who signs, see ssh-keygen(1), or leave it out")
-    return path if text else Path()
+    return Path(text)
+
+
+_OPTIONS: dict[str, dict[str, Any]] = {
+    "root": {"type": Path, "required": True, "help": "the shared folder"},
+    "upstream": {"default": "", "help": "index URL in place of pip's index-url"},
+    "fetch-timeout": {
+        "type": partial(positive, "FETCH_TIMEOUT"),
+        "default": "3600",
+        "help": "seconds in all",
+    },
+    "keep": {"type": partial(positive, "KEEP"), "default": "5", "help": "how many releases stay"},
+    "force": {"type": partial(switch, "FORCE"), "default": "", "help": "1: publish what was rolled back, or is older"},
+    "allowed-signers": {"type": signers, "default": "", "help": "who may sign, if it is there: ssh-keygen(1)"},
+}
+
+
+def parser(description: str | None, *options: str) -> argparse.ArgumentParser:
+    """Return a parser with those of the options that several verbs share."""
+    made = argparse.ArgumentParser(description=description)
+    for name in options:
+        made.add_argument(f"--{name}", **_OPTIONS[name])
+    return made

@@ -11,14 +11,14 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from scripts import manifest, rolled_back
+from scripts import manifest, rolled_back, variables
 from scripts.config import Config
 from scripts.conformance import Show, examine_folder
 from scripts.conformance_facts import Approved
 from scripts.conformance_pages import written
 from scripts.conformance_tree import FOLDER, LINK, REGULAR, kind, misplaced
 from scripts.digest import sha256_of
-from scripts.distribution import SUFFIXES, parse_filename
+from scripts.distribution import SUFFIXES, is_filename
 from scripts.files import is_file, is_folder, is_silly
 from scripts.gather import read_approved
 from scripts.held import PACKAGES, hold_all, with_sidecars, wrong_sidecars
@@ -31,7 +31,6 @@ from scripts.rolled_back import FILE as ROLLED_BACK
 from scripts.root import NOT_CONTENT, Root, opened_to_read
 from scripts.stage import CADDYFILE, START
 from scripts.terminal import Progress, run
-from scripts.variables import positive, signers
 from scripts.verify_manifest import kept, listed, programs, rolled_back_to
 from scripts.verify_url import verify_url
 
@@ -77,10 +76,7 @@ def _top_problems(root: Root) -> Iterator[Problem]:
 def _waits(name: str) -> bool:
     """Whether a name is one of what a run that failed or was killed leaves in incoming/."""
     stem = name.removesuffix(".new").removeprefix(".") if name.startswith(".") and name.endswith(".new") else name
-    try:
-        return bool(parse_filename(stem.removesuffix(".json").removesuffix(".provenance")))
-    except ValueError:
-        return False
+    return is_filename(stem.removesuffix(".json").removesuffix(".provenance"))
 
 
 def _incoming_problems(root: Root) -> Iterator[Problem]:
@@ -111,9 +107,7 @@ def _sidecar_digests(root: Root, names: set[str]) -> dict[str, str]:
 
 def verify_root(root: Root, settings: Config, approved: Approved, allowed: Path, show: Show) -> Verified:
     """Examine the live release of a shared folder, its pool, and the folder itself."""
-    live = root.live
-    if live is None:
-        raise SystemExit(f"{root.web}: nothing is published there; {_REMEDY}")
+    live = root.published()
     if (taken_back := rolled_back.taken_back(root)) and manifest.read(live).locks != locks_digest():
         told = {*rolled_back_to(root, live, taken_back), *kept(root, live, allowed)}
         return Verified(str(root.path), live.name, [one.sentence(f"{root.path}/", _REMEDY) for one in sorted(told)])
@@ -153,9 +147,8 @@ def _verify(args: argparse.Namespace, settings: Config, approved: Approved) -> V
     progress = Progress()
     try:
         if args.url:
-            timeout = positive("FETCH_TIMEOUT", args.fetch_timeout)
             live, allowed = Root(args.root).live, args.allowed_signers
-            return Verified(*verify_url(args.url, approved, live, allowed, timeout, progress.show))
+            return Verified(*verify_url(args.url, approved, live, allowed, args.fetch_timeout, progress.show))
         with opened_to_read(args.root) as root:
             return verify_root(root, settings, approved, args.allowed_signers, progress.show)
     finally:
@@ -164,13 +157,9 @@ def _verify(args: argparse.Namespace, settings: Config, approved: Approved) -> V
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Return 1 where anything is not as approved; raises SystemExit where there is nothing to examine."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--root", type=Path, required=True, help="the shared folder")
+    parser = variables.parser(__doc__, "root", "fetch-timeout", "allowed-signers")
     parser.add_argument("--url", default="", help="a server's index URL, to examine what it sends")
-    parser.add_argument("--fetch-timeout", default="3600", help="seconds that all requests may take")
-    parser.add_argument("--allowed-signers", default="", help="who may have signed, if it is there")
     args = parser.parse_args(argv)
-    args.allowed_signers = signers(args.allowed_signers)
     settings, wanted = read_approved()
     approved = Approved(wanted, settings.denied)
     verified = _verify(args, settings, approved)

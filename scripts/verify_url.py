@@ -21,7 +21,7 @@ from scripts.conformance import Show, examine
 from scripts.conformance_facts import Approved, sha256_in
 from scripts.conformance_pages import different
 from scripts.conformance_tree import pages, release_problems
-from scripts.distribution import parse_filename
+from scripts.distribution import is_filename
 from scripts.facts import Json
 from scripts.held import PACKAGES, Held, hold, wrong_sidecars
 from scripts.manifest import ID_FILE, OWN
@@ -94,7 +94,7 @@ class _Visit:
         for name in names:
             for file in _files(self.folder / "simple" / name / "index.json"):
                 filename = str(file.get("filename"))
-                if _is_name(filename):
+                if is_filename(filename):
                     found[filename] = file
         return found
 
@@ -168,14 +168,6 @@ def _files(path: Path) -> list[Json]:
     except (OSError, ValueError, TypeError, LookupError):  # others say so
         return []
     return [file for file in files if isinstance(file, dict)] if isinstance(files, list) else []
-
-
-def _is_name(filename: str) -> bool:
-    try:
-        parse_filename(filename)
-    except ValueError:
-        return False
-    return True
 
 
 def _top(url: str) -> str:

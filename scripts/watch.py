@@ -7,12 +7,11 @@ asked about them.
 
 from __future__ import annotations
 
-import argparse
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from scripts import advisories, config, first_party, locks, since, waivers
+from scripts import advisories, config, first_party, locks, since, variables, waivers
 from scripts.advisories import Pin
 from scripts.config import Config
 from scripts.finding import Finding
@@ -28,7 +27,6 @@ from scripts.terminal import Progress, run, side_by_side
 from scripts.texts import printable
 from scripts.unchecked import NotChecked
 from scripts.upstream import Upstream, UpstreamError
-from scripts.variables import positive
 from scripts.why import chains
 
 _AT_ONCE = 8
@@ -130,15 +128,11 @@ def _findings(served: Served, settings: Config, upstream: str, timeout: int) -> 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Return 1 where something is red; raises SystemExit where there is nothing to compare."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--root", type=Path, required=True, help="the shared folder")
-    parser.add_argument("--upstream", default="", help="index URL in place of pip's index-url")
-    parser.add_argument("--fetch-timeout", default="3600", help="seconds that all requests may take")
-    args = parser.parse_args(argv)
-    timeout, settings = positive("FETCH_TIMEOUT", args.fetch_timeout), config.load(Path())
+    args = variables.parser(__doc__, "root", "upstream", "fetch-timeout").parse_args(argv)
+    settings = config.load(Path())
     with opened_to_read(args.root) as root:
         served = read_live(root)
-    findings, asked = _findings(served, settings, args.upstream, timeout)
+    findings, asked = _findings(served, settings, args.upstream, args.fetch_timeout)
     lines = _sorted(findings)
     print("".join(f"{kind}: {line}\n" for kind in _KINDS[:-1] for line in lines[kind]), end="")
     numbers = ", ".join(f"{len(found)} {kind}" for kind, found in lines.items())

@@ -17,9 +17,6 @@ from scripts import locks
 from scripts.locks import Key
 from scripts.requirements import Line, RequirementSet
 
-_ONE_VIA = re.compile(r"    # via (\S.*)")
-_FURTHER_VIA = re.compile(r"    #   (\S.*)")
-
 
 class Chain(NamedTuple):
     """One way from a project up to a requirement: the set, the projects, the requirement's place, text and comment.
@@ -38,9 +35,7 @@ def _vias(path: Path) -> Iterator[tuple[str, str]]:
     """Yield (project, what asked for it) of a lock: another project, or `-r file`."""
     for block in locks.blocks(locks.read_body(path)):
         name = canonicalize_name(re.split(r"[\[=]", block, maxsplit=1)[0])
-        for line in block.splitlines():
-            if match := _ONE_VIA.fullmatch(line) or _FURTHER_VIA.fullmatch(line):
-                yield name, match[1]
+        yield from ((name, via) for via in locks.vias(block))
 
 
 def _parents(keys: Iterable[Key]) -> dict[str, set[str]]:
@@ -74,11 +69,6 @@ def _lines(one: RequirementSet) -> dict[str, list[Line]]:
     return lines
 
 
-def _holds(line: Line, key: Key) -> bool:
-    marker = line.requirement.marker
-    return marker is None or marker.evaluate(key.target.environment)
-
-
 def chains(sets: Iterable[RequirementSet], keys: Iterable[Key]) -> dict[str, list[Chain]]:
     """Say for each project of the locks of keys why it is there, the shortest way first."""
     found: dict[str, list[Chain]] = {}
@@ -99,7 +89,9 @@ def chains_of(project: str, sets: Iterable[RequirementSet], key: Key) -> list[Ch
         if one.name == key.set_name:
             lines = _lines(one)
             ways = _ways_up(project, _parents([key]), set(lines))
-            found += [_chain(one, way, line) for way in ways for line in lines[way[-1]] if _holds(line, key)]
+            found += [
+                _chain(one, way, line) for way in ways for line in lines[way[-1]] if line.holds(key.target.environment)
+            ]
     return found
 
 

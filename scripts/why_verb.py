@@ -7,7 +7,6 @@ and nothing is written. A name that no lock has ends with 1, and with what is kn
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -16,7 +15,7 @@ from typing import NamedTuple
 from packaging.requirements import Requirement
 from packaging.utils import InvalidName, NormalizedName, canonicalize_name
 
-from scripts import approvals, config, history, locks, waivers, why_not
+from scripts import approvals, config, history, locks, variables, waivers, why_not
 from scripts.approvals import Approval
 from scripts.config import Config
 from scripts.facts import Json, read_page
@@ -185,8 +184,7 @@ def _name(package: str) -> NormalizedName:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Print why a project is here; raises SystemExit with a sentence where no lock has it."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--root", type=Path, required=True, help="the shared folder, for what is published")
+    parser = variables.parser(__doc__, "root")
     parser.add_argument("--package", required=True, help="the project's name")
     args = parser.parse_args(argv)
     name, settings = _name(args.package), config.load(Path())

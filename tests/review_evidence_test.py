@@ -353,6 +353,16 @@ def test_a_waiver_that_has_expired_excuses_nothing(history: History) -> None:
     assert "waived" not in printed
 
 
+@pytest.mark.parametrize(("version", "is_excused"), [("1.1", True), ("1.1+local", False)])
+def test_a_review_excuses_what_make_index_does(history: History, version: str, *, is_excused: bool) -> None:
+    Path("waivers.yaml").write_text(
+        "- rule: yanked\n  project: alpha\n  versions: '==1.1'\n  reason: agreed\n"
+        "  approved_by: A. Turing\n  expires: 2099-03-01\n"
+    )
+    take(history, licensed("alpha", version), yanked=True)
+    assert ("yanked (waived)" in history.review()) == is_excused
+
+
 def test_a_folder_in_a_locks_place_is_a_lock_that_is_missing(history: History) -> None:
     path = next(iter(locks.existing().values()))
     path.unlink()
@@ -383,8 +393,12 @@ def test_strict_fails_for_what_is_red_alone(history: History, capsys: pytest.Cap
     assert "1 to look at" in history.review()
     assert review.main([*where, "--strict=1"]) == 0
     take(history, licensed("alpha", "1.2", "GPL-3.0-only"), yanked=True)
-    assert [review.main(where), review.main([*where, "--strict=1"])] == [0, 1]
+    assert [review.main([*where, f"--strict={value}"]) for value in ("", "0", "1")] == [0, 0, 1]
     capsys.readouterr()
+    with pytest.raises(
+        SystemExit, match="^STRICT: 'yes' is neither 1 nor nothing; write STRICT=1, or leave STRICT out$"
+    ):
+        review.main([*where, "--strict=yes"])
 
 
 def test_an_unknown_format_is_refused(history: History) -> None:
