@@ -7,9 +7,10 @@ resolves the target is put in that interpreter's place:
   * Requires-Python: the resolver gets the target's version;
   * markers: `packaging.markers` (pip's vendored copy) gets the target's environment.
 
-Four more things differ from stock pip-compile. Only wheels are candidates, save for the names that are allowed to come
-as an sdist. A pin's hash is that of the one file that the target takes, read from the index's own link. An index that
-cannot be read is an error, where pip goes on as if it were empty. And a failure is told in sentences of our own.
+More differs from stock pip-compile. Only wheels are candidates, save for the names that may come as an sdist; what else
+is none, scripts/candidates.py says. A pin's hash is that of the one file that the target takes, read from the index's
+own link. An index that cannot be read is an error, where pip goes on as if it were empty. And a failure is told in
+sentences of our own.
 
 All of this leans on pip's and pip-tools' internals, which scripts/requirements.txt pins; `tests/uv_test.py` compares
 the outcome with uv's, so that an upgrade that breaks it is seen.

@@ -1,4 +1,4 @@
-"""A file -> its sha256, which is its name everywhere here."""
+"""A file -> its sha256, hashed once for as long as the system says the same of the file."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Stamp(NamedTuple):
 
 def stamp_of(stat: os.stat_result) -> Stamp:
     """Return what to remember a file by."""
-    # Python salts the hash of a text, and of a tuple not: who may set st_mtime could find one for the hash of another.
+    # Python salts the hash of a text, but not that of a tuple of numbers, which who sets st_mtime could have collide.
     return Stamp(stat.st_ino, hash(f"{stat.st_dev} {stat.st_size} {stat.st_mtime_ns} {stat.st_ctime_ns}"))
 
 

@@ -1,7 +1,7 @@
 """A wheel or sdist -> what it says of itself: read without running any of it, and checked.
 
-File names follow the binary distribution format (PEP 427) and the sdist format (PEP 625), METADATA the core metadata
-specification. Everything in a file is untrusted: sizes are capped, names are compared with what the lock approved.
+File names follow the binary distribution format (PEP 427) and the sdist format (PEP 625). Everything in a file is
+untrusted: sizes are capped, names are compared with what the lock approved.
 """
 
 from __future__ import annotations
@@ -14,29 +14,23 @@ import sys
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Iterator
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import IO, Any, NamedTuple, TypeVar
 
-from packaging.markers import UndefinedComparison, UndefinedEnvironmentName
-from packaging.metadata import RawMetadata, parse_email
-from packaging.requirements import InvalidRequirement, Requirement
-from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import (
     InvalidSdistFilename,
     InvalidWheelFilename,
     NormalizedName,
-    canonicalize_name,
     parse_sdist_filename,
     parse_wheel_filename,
 )
-from packaging.version import InvalidVersion, Version
+from packaging.version import Version
 
-from scripts import archive, zip_layout
+from scripts import archive, core_metadata, zip_layout
 from scripts.archive import MAX_METADATA_BYTES
-from scripts.licenses import License, first_line, stated
+from scripts.core_metadata import About
 from scripts.manifest import Fact, fact_of
 from scripts.versions import parse_version
 
@@ -46,30 +40,11 @@ SUFFIXES = (".whl", ".tar.gz", ".zip")
 # A file name may have 255 bytes, and ours get endings such as `.metadata`.
 _SAFE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+!-]{0,229}")
 _METADATA = re.compile(r"[^/]+\.dist-info/METADATA")
-_WEB_URL = re.compile(r"https?://[^\s<>\"']+")
-_MAX_TEXT = 500
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
-_FIELD = re.compile(rb"^[^\s:]+(?=:)", re.MULTILINE)
-_MAX_FIELDS, _MAX_FIELD_NAMES = 10_000, 200
-# What a client and a rule could read differently, if it stood twice.
-_ONCE = frozenset({"metadata-version", "name", "version", "requires-python", "license-expression"})
 # What Python's readers of archives raise for bytes that are none, or are damaged, encrypted or compressed otherwise.
 _UNSOUND = (
     *(zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, struct.error),
     *(EOFError, OSError, OverflowError, RuntimeError),
 )
-
-
-class About(NamedTuple):
-    """What METADATA tells people: one-line texts, and the project's sites as (label, URL). All of it is untrusted.
-
-    license is the text of stated, which the rule on licences goes by.
-    """
-
-    summary: str = ""
-    license: str = ""
-    urls: tuple[tuple[str, str], ...] = ()
-    stated: License = License()
 
 
 class Distribution(NamedTuple):
@@ -147,8 +122,8 @@ def read(path: Path, sha256: str, *, is_sound: bool = False) -> Distribution:
         raise ValueError(f"{filename} {error}") from None
     except _UNSOUND as error:
         raise ValueError(f"{filename} is not a sound archive: {error}") from None
-    raw = _parse(f"{filename}: {member}", data)
-    _check_identity(f"{filename}: {member}", raw, name, version)
+    raw = core_metadata.parse(f"{filename}: {member}", data)
+    core_metadata.check_identity(f"{filename}: {member}", raw, name, version)
     is_wheel = filename.endswith(".whl")
     return Distribution(
         filename,
@@ -157,9 +132,9 @@ def read(path: Path, sha256: str, *, is_sound: bool = False) -> Distribution:
         sha256,
         path.stat().st_size,
         fact_of(data) if is_wheel else None,
-        tuple(_checked_requirements(f"{filename}: {member}", raw)) if is_wheel else (),
-        _checked_python(f"{filename}: {member}", raw),
-        _about(raw),
+        tuple(core_metadata.requires_dist(f"{filename}: {member}", raw)) if is_wheel else (),
+        core_metadata.requires_python(f"{filename}: {member}", raw),
+        core_metadata.about(raw),
         not is_sound,
     )
 
@@ -218,77 +193,3 @@ def _capped(what: str, file: IO[bytes]) -> bytes:
     if len(data) > MAX_METADATA_BYTES:
         raise ValueError(f"{what} is larger than {MAX_METADATA_BYTES} bytes")
     return data
-
-
-def _parse(what: str, data: bytes) -> RawMetadata:
-    try:
-        data.decode("utf-8")
-    except UnicodeDecodeError:
-        raise ValueError(f"{what} is not UTF-8") from None
-    # The parser takes time by the square of the fields' number.
-    fields = _FIELD.findall(re.split(rb"\r?\n\r?\n", data, maxsplit=1)[0])
-    if len(fields) > _MAX_FIELDS or len(set(fields)) > _MAX_FIELD_NAMES:
-        raise ValueError(f"{what} has {len(fields)} fields of {len(set(fields))} names; at most {_MAX_FIELDS} are read")
-    raw, unparsed = parse_email(data)
-    if twice := sorted(_ONCE & unparsed.keys()):
-        raise ValueError(f"{what} says {twice[0]} more than once, or not as text")
-    return raw
-
-
-def _check_identity(what: str, raw: RawMetadata, name: NormalizedName, version: Version) -> None:
-    stated = raw.get("name", ""), raw.get("version", "")
-    try:
-        same = canonicalize_name(stated[0]) == name and Version(stated[1]) == version
-    except InvalidVersion:
-        same = False
-    if not same:
-        raise ValueError(f"{what} says {stated[0]!r} {stated[1]!r}, the file name says {name} {version}")
-
-
-def _checked_requirements(what: str, raw: RawMetadata) -> list[str]:
-    for text in raw.get("requires_dist", []):
-        try:
-            _check_requirement(text)
-        except (InvalidRequirement, UndefinedComparison, UndefinedEnvironmentName, ValueError, TypeError):
-            raise ValueError(f"{what} has the Requires-Dist {text!r}, which is no requirement") from None
-    return raw.get("requires_dist", [])
-
-
-@cache  # most needs are those of many files
-def _check_requirement(text: str) -> None:
-    """Raise an error where nobody can say whether a requirement holds, or what meets it."""
-    need = Requirement(text)
-    need.specifier.contains("1", prereleases=True)
-    if _CONTROL.search(str(need)):  # which === and URLs let through
-        raise InvalidRequirement(str(need))
-    if need.marker:
-        need.marker.evaluate({"extra": ""})
-
-
-def _checked_python(what: str, raw: RawMetadata) -> str | None:
-    text = raw.get("requires_python")
-    try:
-        if not (text or "").isprintable():  # which === lets through
-            raise InvalidSpecifier(text)
-        SpecifierSet(text or "")
-    except InvalidSpecifier:
-        raise ValueError(f"{what} has the Requires-Python {text!r}, which is no version specifier") from None
-    return text
-
-
-def _urls(raw: RawMetadata) -> Iterator[tuple[str, str]]:
-    """Yield what a browser may open, without what it would run, such as javascript: URLs."""
-    urls = {"Homepage": raw.get("home_page", ""), **raw.get("project_urls", {})}
-    for label, url in urls.items():
-        if _WEB_URL.fullmatch(url) and len(url) <= _MAX_TEXT:
-            yield first_line(label) or "Link", url
-
-
-def _about(raw: RawMetadata) -> About:
-    licence = stated(raw)
-    return About(first_line(raw.get("summary")), licence.text, tuple(_urls(raw)), licence)
-
-
-def about_of(what: str, metadata: bytes) -> About:
-    """Return what a METADATA file tells people; raises ValueError, which begins with what, where it is no text."""
-    return _about(_parse(what, metadata))

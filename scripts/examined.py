@@ -11,10 +11,10 @@ from typing import NamedTuple
 
 from pypi_simple import DistributionPackage
 
-from scripts import distribution, inside
+from scripts import core_metadata, inside
 from scripts.archive import MAX_METADATA_BYTES
+from scripts.core_metadata import About
 from scripts.digest import sha256_of
-from scripts.distribution import About
 from scripts.files import is_file
 from scripts.inside import Inside
 from scripts.root import Root
@@ -58,7 +58,7 @@ def _sidecar(upstream: Upstream, page: DistributionPackage, folder: Path) -> Abo
         return None
     try:
         upstream.download(page.metadata_url, MAX_METADATA_BYTES, place)
-        return distribution.about_of(page.filename, place.read_bytes())
+        return core_metadata.about_of(page.filename, place.read_bytes())
     except (UpstreamError, ValueError):
         return None
 

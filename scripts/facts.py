@@ -89,8 +89,10 @@ def _printable(text: object) -> str:
 
 
 def _checked_yank(value: object) -> bool | str | None:
-    """Return True for a yank without a reason, which PEP 691 does not write as an empty string."""
-    return _printable(value) or True if isinstance(value, str) else value if isinstance(value, bool) else None
+    """Return the reason, or True where there is none: PEP 691 writes no empty one. None for what is no yank."""
+    if isinstance(value, str):
+        return _printable(value) or True
+    return value if isinstance(value, bool) else None
 
 
 def checked_status(value: object) -> Status:

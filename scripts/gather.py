@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
-from scripts import config, locks, waivers
+from scripts import config, lock_check, locks, waivers
 from scripts.config import Config
 from scripts.distribution import Distribution
 from scripts.facts import Memory, time_text
@@ -44,7 +44,7 @@ def read_approved() -> tuple[Config, Wanted]:
     need of something else.
     """
     settings = config.load(Path())
-    if problems := locks.problems(settings):
+    if problems := lock_check.problems(settings):
         raise SystemExit("\n".join(f"{path}: {problem}" for path, problem in problems.items()))
     wanted: dict[Pin, tuple[Key, ...]] = {}
     for key, path in locks.existing().items():

@@ -16,10 +16,10 @@ from typing import IO, NamedTuple
 
 from scripts import container, manifest, pool, rolled_back, signature, variables
 from scripts.container import Member
-from scripts.files import is_folder
-from scripts.manifest import BIN, PACKAGES, Fact, Manifest, is_right
+from scripts.files import is_folder, write_synced
+from scripts.manifest import BIN, ID_FILE, LINK, OWN, PACKAGES, Fact, Manifest, is_right
 from scripts.pool import Sources
-from scripts.release import make_live, mend, newest_generation, problems
+from scripts.release import POOL, make_live, newest_generation, problems
 from scripts.root import Root, opened
 from scripts.stage import put
 from scripts.terminal import disk_errors, run
@@ -125,13 +125,34 @@ def _is_whole(release: Path, signed: Signed) -> bool:
     return is_same and next(problems(release, signed.made), None) is None
 
 
+def _mend(root: Root, made: Manifest, site: Path) -> Path:
+    """Make a release that is here what its manifest says, page by page, from a whole one; returns its folder."""
+    release = root.releases / made.release
+    wrong = [path for path, _ in problems(release, made)]
+    for path in (path for path in wrong if path not in made.pages and path not in OWN):
+        pool.make_way(root, release / path)
+    for path in (path for path in wrong if path in made.pages):
+        (release / path).parent.mkdir(parents=True, exist_ok=True)
+        if is_folder(release / path):
+            pool.make_way(root, release / path)
+        write_synced(release / path, (site / path).read_bytes())
+    for name in (manifest.FILE, manifest.SIGNATURE):
+        if not is_right(release / name, manifest.fact_of(site / name)):
+            write_synced(release / name, (site / name).read_bytes())
+    write_synced(release / ID_FILE, f"{made.release}\n".encode())
+    if LINK in wrong:
+        pool.make_way(root, release / LINK)
+        (release / LINK).symlink_to(POOL)
+    return release
+
+
 def _ready(root: Root, signed: Signed, site: Path) -> Path:
     """Return the folder of the release's pages: the release itself if it is here already, mended where it has to be."""
     release = root.releases / signed.made.release
     if not is_folder(release):
         pool.make_way(root, release)
         return site
-    return release if _is_whole(release, signed) else mend(root, signed.made, site)
+    return release if _is_whole(release, signed) else _mend(root, signed.made, site)
 
 
 def _sources(made: Manifest, places: Mapping[str, Path]) -> Sources:

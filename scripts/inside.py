@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from scripts import distribution
-from scripts.distribution import About
+from scripts.core_metadata import About
 
 _SCHEME = re.compile(r"[^/]+\.data/(?P<scheme>[^/]+)/(?P<rest>.+)")
 _SITE_IN_DATA = re.compile(r"(lib(64)?/(python3[^/]*/)?)(site|dist)-packages/(?P<rest>.+)", re.IGNORECASE)

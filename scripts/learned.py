@@ -10,7 +10,8 @@ import json
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from scripts.distribution import About, Distribution, shared
+from scripts.core_metadata import About
+from scripts.distribution import Distribution, shared
 from scripts.licenses import License
 from scripts.manifest import Fact
 from scripts.versions import parse_version

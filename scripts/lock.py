@@ -16,7 +16,7 @@ from pathlib import Path
 
 from packaging.utils import canonicalize_name
 
-from scripts import config, distribution, first_party, locks, variables, waivers
+from scripts import config, distribution, first_party, lock_check, locks, variables, waivers
 from scripts.compilers import Compilers
 from scripts.config import Config
 from scripts.locks import Key
@@ -140,7 +140,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     settings = config.load(Path())
     keys = locks.expected(settings)
     upgrade = _upgrade_arguments(args.upgrade, args.package, keys)
-    stale = locks.problems(settings)
+    stale = lock_check.problems(settings)
     wanted = [key for key in keys if upgrade or key.path in stale or not key.path.is_file()]
     try:
         changed, failed = _make(settings, wanted, upgrade, args.upstream) if wanted else (0, {})

@@ -33,9 +33,7 @@ from typing import NamedTuple
 from packaging.utils import NormalizedName, canonicalize_name
 from packaging.version import Version
 
-from scripts import first_party
 from scripts.config import Config
-from scripts.first_party import FirstParty
 from scripts.requirements import RequirementSet
 from scripts.target import Target, host_platform, host_python
 from scripts.versions import parse_version
@@ -221,38 +219,3 @@ def expected(config: Config, pythons: Sequence[str] = (), platforms: Sequence[st
         for python in config.python_versions or pythons or (host_python(),)
         for platform in config.platforms or platforms or (host_platform(),)
     ]
-
-
-def problems(config: Config) -> dict[Path, str]:
-    """Say of each lock that is missing, stale, edited by hand or no longer asked for `fact; what to do`; offline.
-
-    Where `packages.yaml` leaves Python or platform to the machine that runs `make lock`, that machine is known by the
-    locks it wrote: the one that checks may be another.
-    """
-    there = existing()
-    pythons = sorted({key.target.python for key in there})
-    platforms = sorted({key.target.platform for key in there})
-    keys = expected(config, pythons, platforms)
-    sets = {one.name: one for one in config.sets}
-    own = first_party.read(config.first_party)
-    found = {key.path: problem for key in keys if (problem := _problem(config, sets[key.set_name], key, own))}
-    return found | {path: "no longer asked for; run make lock" for key, path in there.items() if key not in keys}
-
-
-def _problem(config: Config, one: RequirementSet, key: Key, own: FirstParty) -> str | None:
-    if not key.path.is_file():
-        return "missing; run make lock"
-    text = key.path.read_text(encoding="utf-8", errors="replace")
-    fields, body = split(text)
-    inputs = inputs_digest(config, one, key.target)
-    if fields.get("inputs") != inputs:
-        return "stale, the requirements or packages.yaml changed since; run make lock"
-    if text != compose(key, inputs, fields.get("tools", ""), body, fields.get("uploaded-prior-to", "")):
-        return "edited by hand, its digest does not match; run make lock"
-    marked = read_first_party(key.path)
-    outside = {pin.name for pin in set(read_pins(key.path)) - marked if pin.name in own.names}
-    anew = {f"{pin}" for pin in marked if own.has(pin.name, pin.version) and pin.sha256 not in own.wheels}
-    for which, fact in ((outside, "built in-house now"), (anew, "not the wheel that first_party has")):
-        if which:
-            return f"stale, {', '.join(sorted(which))} is {fact}; run make lock"
-    return None

@@ -234,27 +234,6 @@ def content_of(release: str) -> str:
     return release.rpartition("-")[2]
 
 
-def mend(root: Root, made: Manifest, site: Path) -> Path:
-    """Make a release that is here what its manifest says, page by page, from a whole one; returns its folder."""
-    release = root.releases / made.release
-    wrong = [path for path, _ in problems(release, made)]
-    for path in (path for path in wrong if path not in made.pages and path not in OWN):
-        pool.make_way(root, release / path)
-    for path in (path for path in wrong if path in made.pages):
-        (release / path).parent.mkdir(parents=True, exist_ok=True)
-        if is_folder(release / path):
-            pool.make_way(root, release / path)
-        write_synced(release / path, (site / path).read_bytes())
-    for name in (manifest.FILE, manifest.SIGNATURE):
-        if not is_right(release / name, manifest.fact_of(site / name)):
-            write_synced(release / name, (site / name).read_bytes())
-    write_synced(release / ID_FILE, f"{made.release}\n".encode())
-    if LINK in wrong:
-        pool.make_way(root, release / LINK)
-        (release / LINK).symlink_to(POOL)
-    return release
-
-
 def next_moment(root: Root) -> datetime:
     """Return the time of the next release, in UTC to the second; a later release always sorts behind."""
     now = datetime.now(UTC).replace(microsecond=0)

@@ -11,7 +11,7 @@ from scripts import (
     change,
     compared,
     evidence,
-    locks,
+    lock_check,
     review_advisories,
     review_changes,
     review_drift,
@@ -40,7 +40,7 @@ def drift_items(sides: Sides) -> Iterator[Item]:
     yield from review_drift.unloaded(sides.problems)
     yield from review_drift.unreadable(sides.head)
     try:
-        yield from review_drift.stale(locks.problems(sides.settings) if sides.settings else {})
+        yield from review_drift.stale(lock_check.problems(sides.settings) if sides.settings else {})
     except SystemExit as error:  # a lock whose digests hold, though it is none
         yield from review_drift.unloaded(str(error).splitlines())
     yield from review_drift.tools(sides.base, sides.head)

@@ -8,6 +8,8 @@ web             -> releases/<id>: the document root
 bin/            caddy and its Caddyfile
 .pypi-index     says that the folder is ours; who works on it holds a lock on it (scripts/owner.py)
 .owner          names the run that works on it
+.generation     the greatest generation that was published (scripts/release.py)
+.rolled-back    which release was taken back (scripts/rolled_back.py)
 .last-run*      what the last run worked with, read and left: the next one knows by it what there is to do
 """
 

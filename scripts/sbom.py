@@ -22,7 +22,7 @@ from uuid import NAMESPACE_OID, UUID
 from cyclonedx.spdx import fixup_id
 
 from scripts import licenses
-from scripts.distribution import About
+from scripts.core_metadata import About
 from scripts.facts import Json
 from scripts.license_names import known_tree
 from scripts.list_files import File

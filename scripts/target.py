@@ -39,7 +39,10 @@ _EXAMPLES = (
 
 
 def _linux_tags(platform: str) -> Iterator[str]:
-    """`packaging` tells these only of the machine that runs it; the native tag is its first since 26.3."""
+    """Yield the native tag, then that of each libc that a platform has, down to the oldest; none for another platform.
+
+    `packaging` tells these only of the machine that runs it; the native tag is its first since 26.3.
+    """
     for standard, alias in _ALIASES.items():
         platform = platform.replace(f"{alias}_", f"{standard}_")
     if not (match := _LINUX.fullmatch(platform)):

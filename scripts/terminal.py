@@ -1,4 +1,4 @@
-"""Work under way -> one line on a terminal: progress, side-by-side work and a clean end on Ctrl-C."""
+"""Work under way -> one line on a terminal: progress, side-by-side work, the end on Ctrl-C, and errors of the disk."""
 
 from __future__ import annotations
 

@@ -19,6 +19,7 @@ from scripts import judge, last_run, manifest, rolled_back
 from scripts.before import Before, before_of, read_digests
 from scripts.build import build_and_ask
 from scripts.config import Config
+from scripts.fingerprint import inputs_digest
 from scripts.gather import gather, read_approved
 from scripts.last_run import FILES, PAGES, Record
 from scripts.learned import lines, read
@@ -96,7 +97,7 @@ def publish_all(args: argparse.Namespace) -> str:
     """
     day = last_run.today()
     settings, wanted = read_approved()
-    inputs = last_run.inputs_digest(args, paths := _paths(settings))
+    inputs = inputs_digest(args, paths := _paths(settings))
     report = judge.open_report(settings)
     report.add(judge.private_names(wanted, settings))
     report.stop()

@@ -15,7 +15,7 @@ from typing import NamedTuple
 from packaging.requirements import Requirement
 from packaging.utils import InvalidName, NormalizedName, canonicalize_name
 
-from scripts import approvals, config, history, locks, variables, waivers, why_not
+from scripts import approvals, config, history, lock_check, locks, variables, waivers, why_not
 from scripts.approvals import Approval
 from scripts.config import Config
 from scripts.facts import Json, read_page
@@ -188,7 +188,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--package", required=True, help="the project's name")
     args = parser.parse_args(argv)
     name, settings = _name(args.package), config.load(Path())
-    for path, problem in locks.problems(settings).items():
+    for path, problem in lock_check.problems(settings).items():
         print(f"{path}: {problem}", file=sys.stderr)  # and yet the locks as they stand have an answer
     there = {key: locks.read_pins(path) for key, path in locks.existing().items()}
     found, live = look_up(name, settings, there), read_live(args.root, name)

@@ -122,7 +122,7 @@ class Reader:
         return value.strip()
 
     def strings(self, key: str, problem_of: Callable[[str], str | None] | None = None) -> tuple[str, ...] | None:
-        """Return a non-empty list's items without those that have a problem; None where the key is absent."""
+        """Return a non-empty list's texts, each of which problem_of was asked about; None where the key is absent."""
         if key not in self.values:
             return None
         value = self.values[key]

@@ -9,7 +9,8 @@ from typing import NamedTuple
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from scripts.distribution import About, Distribution, parse_filename
+from scripts.core_metadata import About
+from scripts.distribution import Distribution, parse_filename
 from scripts.facts import Facts, Status
 from scripts.history import Change, Entry
 from scripts.list_files import File

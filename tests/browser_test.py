@@ -13,7 +13,7 @@ from browser_offers import RELEASE, TIME, company, company_history, file
 from browser_site import CHROMIUM, launch, served_offer
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Dialog, Page, expect, sync_playwright
 
-from scripts.distribution import About
+from scripts.core_metadata import About
 from scripts.facts import Facts, Status
 from scripts.history import Entry
 from scripts.offer import Offer

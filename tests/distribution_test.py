@@ -17,7 +17,7 @@ from packaging.version import Version
 
 from scripts import distribution, zip_layout
 from scripts.archive import MAX_METADATA_BYTES
-from scripts.distribution import About
+from scripts.core_metadata import About
 from scripts.licenses import License
 from scripts.manifest import fact_of
 

@@ -20,7 +20,7 @@ from index_test import refusal, tree
 from publish_test import live, pool, publish
 from signers import make_signer
 
-from scripts import CODE, last_run, verify
+from scripts import CODE, fingerprint, last_run, verify
 from scripts.digest import sha256_of
 
 ALPHA, BETA = (wheel(name, "1.0") for name in ("alpha", "beta"))
@@ -176,7 +176,7 @@ def test_a_stray_has_all_work_done(checkout: Checkout, path: str) -> None:
 def test_where_files_are_many_the_folders_show_what_was_replaced(
     checkout: Checkout, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(last_run, "_EVERY_FILE", 10)
+    monkeypatch.setattr(fingerprint, "_EVERY_FILE", 10)
     publish(checkout, ALPHA)
     page = live(checkout) / "simple" / "alpha" / "index.html"
     text = page.read_bytes()
@@ -202,8 +202,8 @@ def test_a_run_that_works_does_not_hash_again_what_the_last_one_hashed(checkout:
     other = data[:4] + bytes([data[4] ^ 1]) + data[5:]  # the time in gzip's header, which nobody reads
     place.write_bytes(other)
     # As if the system had said nothing of that.
-    pool = last_run._looked_into(checkout.root / "packages")
-    edit_record(checkout, pool=last_run._pool_digest(live(checkout), pool))
+    pool = fingerprint.looked_into(checkout.root / "packages")
+    edit_record(checkout, pool=fingerprint.pool_digest(live(checkout), pool))
     publish(checkout, ALPHA, GAMMA)
     assert place.read_bytes() == other
     edit_record(checkout, day="2020-01-01")  # the first run of a day hashes everything

@@ -173,7 +173,7 @@ def test_a_bad_input_stops_the_check(checkout: Checkout) -> None:
 
 def test_by_default_a_lock_is_for_this_machine(checkout: Checkout) -> None:
     checkout.write("foo==1.0\n", packages_yaml="")
-    assert locks.problems(config.load(checkout.path)) == {
+    assert lock_check.problems(config.load(checkout.path)) == {
         Path(f"locks/requirements/{host_python()}-{host_platform()}.txt"): "missing; run make lock"
     }
 

@@ -16,7 +16,7 @@ from lxml import html
 
 from scripts import people
 from scripts.build import build
-from scripts.distribution import About
+from scripts.core_metadata import About
 from scripts.facts import Facts, Status
 from scripts.history import Change, Entry
 from scripts.list_files import File

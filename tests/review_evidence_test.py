@@ -395,9 +395,7 @@ def test_strict_fails_for_what_is_red_alone(history: History, capsys: pytest.Cap
     take(history, licensed("alpha", "1.2", "GPL-3.0-only"), yanked=True)
     assert [review.main([*where, f"--strict={value}"]) for value in ("", "0", "1")] == [0, 0, 1]
     capsys.readouterr()
-    with pytest.raises(
-        SystemExit, match="^STRICT: 'yes' is neither 1 nor nothing; write STRICT=1, or leave STRICT out$"
-    ):
+    with pytest.raises(SystemExit, match="STRICT: 'yes' is neither 1 nor nothing; "):
         review.main([*where, "--strict=yes"])
 
 

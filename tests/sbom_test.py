@@ -25,7 +25,7 @@ from packageurl import PackageURL
 from upstream import Upstream
 
 from scripts import conformance_sbom, sbom
-from scripts.distribution import About
+from scripts.core_metadata import About
 from scripts.facts import Facts
 from scripts.licenses import License
 from scripts.locks import Key

@@ -14,7 +14,7 @@ Shares = Sequence[tuple[str, float]]
 Steps = Mapping[str, Sequence[str]]
 # Step -> the functions, by module, that do it, without those with a "-", which they call; none calls another one else.
 INDEX = {
-    "read requirements, settings and locks": ("gather.read_approved", "last_run.inputs_digest"),
+    "read requirements, settings and locks": ("gather.read_approved", "fingerprint.inputs_digest"),
     "see whether the pool is as it was": ("last_run.take",),
     "find and hash the files that are held": ("fetch.held",),
     "read and check files": ("list_files.list_files", "learned.read"),
@@ -29,9 +29,9 @@ INDEX = {
     "leave a record": ("last_run.keep",),
 }
 SAME = {
-    "look at the shared folder": ("last_run._shared_digest",),
+    "look at the shared folder": ("fingerprint.shared_digest",),
     "wait until the checkout and the code are read, which goes on meanwhile": (
-        *("last_run.still_holds", "-last_run._shared_digest"),
+        *("last_run.still_holds", "-fingerprint.shared_digest"),
     ),
 }
 FETCHED = {"ask the upstream, download and hash": ("fetch.fetch", "-fetch.held")}
