@@ -71,7 +71,11 @@ def on_all_cores(work: Callable[[Item], Result], items: Sequence[Item]) -> Itera
         yield from map(work, items)
         return
     _forked[:] = work, items
-    pool = ProcessPoolExecutor(min(cores(), len(items)), get_context("fork"), _end_with, (os.getpid(),))
+    try:
+        pool = ProcessPoolExecutor(min(cores(), len(items)), get_context("fork"), _end_with, (os.getpid(),))
+    except OSError:  # it needs a semaphore, which a container without /dev/shm does not have
+        yield from map(work, items)
+        return
     try:
         with warnings.catch_warnings():
             # Python warns of threads at a fork, which may hold a lock: ours, the heartbeat, holds none that work needs.

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gzip
 import lzma
+import math
 import re
 import struct
 import sys
@@ -39,6 +40,8 @@ Value = TypeVar("Value")
 SUFFIXES = (".whl", ".tar.gz", ".zip")
 # A file name may have 255 bytes, and ours get endings such as `.metadata`.
 _SAFE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+!-]{0,229}")
+# In 200 characters there is room for 100,000, each an object.
+_MOST_TAGS = 500
 _METADATA = re.compile(r"[^/]+\.dist-info/METADATA")
 # What Python's readers of archives raise for bytes that are none, or are damaged, encrypted or compressed otherwise.
 _UNSOUND = (
@@ -84,6 +87,11 @@ def shared(one: Distribution) -> Distribution:
     )
 
 
+def _number_of_tags(wheel: str) -> int:
+    """Return how many compatibility tags a wheel's name stands for (PEP 425): each Python, each ABI, each platform."""
+    return math.prod(part.count(".") + 1 for part in wheel.removesuffix(".whl").split("-")[-3:])
+
+
 @cache
 def parse_filename(filename: str) -> tuple[NormalizedName, Version]:
     """Return name and version of a wheel or sdist; raises ValueError with a sentence for any other name."""
@@ -91,6 +99,8 @@ def parse_filename(filename: str) -> tuple[NormalizedName, Version]:
         if not _SAFE_NAME.fullmatch(filename):
             raise InvalidWheelFilename("too long, or with characters that such a name does not have")
         if filename.endswith(".whl"):
+            if _number_of_tags(filename) > _MOST_TAGS:
+                raise InvalidWheelFilename(f"with more than {_MOST_TAGS} tags")
             name, version, *_ = parse_wheel_filename(filename)
         else:
             name, version = parse_sdist_filename(filename)

@@ -22,7 +22,7 @@ from typing import NamedTuple
 from pypi_simple import DistributionPackage
 
 from scripts.distribution import Distribution
-from scripts.files import is_file, write_synced
+from scripts.files import is_file, read_json, write_synced
 from scripts.root import Root
 from scripts.texts import one_line
 
@@ -128,7 +128,7 @@ def keep(root: Root, sha256: str, file: DistributionPackage, status: Status, pro
 def _read_json(path: Path) -> Json:
     """Read an object; what is not there or is damaged tells nothing."""
     try:
-        value = json.loads(path.read_bytes())
+        value = read_json(path)
     except (OSError, ValueError):
         return {}
     return value if isinstance(value, dict) else {}

@@ -16,15 +16,16 @@ from typing import Any, NamedTuple
 
 from pypi_simple import DistributionPackage
 
-from scripts import facts, first_party, locks
+from scripts import collector, facts, first_party, locks, pool
 from scripts.config import Config
 from scripts.cores import in_loads, on_all_cores
 from scripts.digest import Stamp, remember, remembered, sha256_of, stamp_of
 from scripts.distribution import SUFFIXES
 from scripts.download import Download, download_all
+from scripts.durable import sync
 from scripts.facts import Memory, Status
 from scripts.fate import fate
-from scripts.files import stat_of
+from scripts.files import is_file, stat_of
 from scripts.list_files import published
 from scripts.locate import Missing, Pages, Wanted, candidates, is_release, locate, misfit, version_of
 from scripts.locks import Pin
@@ -139,13 +140,25 @@ def _list_of(lost: Sequence[Missing], wanted: Wanted) -> str:
     return f"{len(lost)} of {len(wanted)} pins have no file, nothing is published; {remedy}:\n{lines}"
 
 
-def _take_in(root: Root, wheels: Iterable[Path]) -> None:
-    """Copy in-house wheels to where downloads wait."""
-    for wheel in wheels:
-        temporary = root.scratch / wheel.name
+def _take_in(root: Root, files: Mapping[str, Path]) -> None:
+    """Copy files, given by their names, to where downloads wait, and have them on the disk as these are."""
+    for name, path in files.items():
+        temporary = root.scratch / name
         temporary.parent.mkdir(exist_ok=True)
-        shutil.copyfile(wheel, temporary)
-        temporary.rename(root.incoming / wheel.name)
+        shutil.copyfile(path, temporary)
+        sync(temporary)
+        temporary.rename(root.incoming / name)
+
+
+def _gave_way(root: Root, wanted: Iterable[Pin]) -> dict[str, Path]:
+    """Find, by the names that they had, files that another file of that name took the place of."""
+    known, found = published(root), dict[str, Path]()
+    for pin in (pin for pin in wanted if pin.sha256 in known):
+        name = known[pin.sha256].filename
+        places = (path for path in pool.candidates(root, name) if is_file(path))
+        if place := next((path for path in places if sha256_of(path) == pin.sha256), None):
+            found[name] = place
+    return found
 
 
 def _not_in_house(pin: Pin, wheels: Mapping[str, Path]) -> str:
@@ -161,8 +174,10 @@ def _in_reach(root: Root, wanted: Wanted, settings: Config) -> Places[Pin]:
     """
     wheels = first_party.read(settings.first_party).wheels
     found = held(root, wanted, settings.allow_sdists)
-    if ours := [wheels[pin.sha256] for pin in wanted if pin not in found and pin.sha256 in wheels]:
-        _take_in(root, ours)
+    missing = [pin for pin in wanted if pin not in found]
+    ours = {wheels[pin.sha256].name: wheels[pin.sha256] for pin in missing if pin.sha256 in wheels}
+    if files := _gave_way(root, missing) | ours:
+        _take_in(root, files)
         found = held(root, wanted, settings.allow_sdists)
     in_house = locks.in_house(key for pin in wanted if pin not in found for key in wanted[pin])
     lost = [Missing(pin, wanted[pin], _not_in_house(pin, wheels)) for pin in in_house - found.keys()]
@@ -186,7 +201,8 @@ def _download(
     upstream = Upstream(pip_environment(upstream_url), time.monotonic() + timeout)
     missing = [pin for pin in wanted if pin not in found]
     try:
-        pages = upstream.pages(dict.fromkeys(pin.name for pin in missing), _digests(wanted))
+        with collector.at_work():
+            pages = upstream.pages(dict.fromkeys(pin.name for pin in missing), _digests(wanted))
     except UpstreamError as error:
         raise SystemExit(str(error)) from None
     _say_news(root, pages, found)

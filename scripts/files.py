@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import filecmp
+import json
 import os
 import re
 import shutil
@@ -12,11 +13,13 @@ import sys
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 # Linux has 24 hexadecimal digits there, BSD and macOS dots between theirs.
 _SILLY = re.compile(r"\.nfs[0-9A-Fa-f.]{16,}")
 _ABSENT = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP}
 _PIECE = 2**20
+_MOST_JSON = 2**28
 _LEFT = {errno.ENOENT, errno.ENOTEMPTY, errno.EEXIST}
 
 
@@ -44,6 +47,19 @@ def is_file(path: Path | str) -> bool:
 def is_same(one: Path, other: Path) -> bool:
     """Whether other is a file that holds the same bytes."""
     return is_file(other) and filecmp.cmp(one, other, shallow=False)
+
+
+def read_json(path: Path) -> Any:
+    """Read a file that anybody may have put there; raises OSError or ValueError where it is none, or no JSON."""
+    found = stat_of(path)
+    if found is None:
+        raise FileNotFoundError(errno.ENOENT, "no such file", str(path))
+    if found.st_size > _MOST_JSON:
+        raise ValueError(f"it has {found.st_size} bytes")
+    try:
+        return json.loads(path.read_bytes())
+    except RecursionError:
+        raise ValueError("it is nested too deep") from None
 
 
 def is_silly(path: Path) -> bool:

@@ -60,8 +60,9 @@ def code_digest() -> str:
 
 def inputs_digest(args: Namespace, paths: Sequence[str]) -> str:
     """Digest of all that decides what is published, the shared folder aside: by content, for each checkout is new."""
-    tops = ("packages.yaml", "waivers.yaml", "locks", *paths)
-    own = [(str(one), one) for top in tops for one in _files(Path(top))]
+    tops = ("packages.yaml", "waivers.yaml", *paths)
+    locks = sorted(Path("locks").glob("*/*.txt"))  # as they are found by all who read them
+    own = [(str(one), one) for one in (*locks, *(one for top in tops for one in _files(Path(top))))]
     keys = (args.signing_key, args.allowed_signers)
     named = [(str(name), Path(name)) for name in (shutil.which(args.caddy) or "", *keys) if name]
     options = [(name, str(getattr(args, name))) for name in _OPTIONS]

@@ -17,7 +17,7 @@ from packaging.utils import NormalizedName, canonicalize_name
 from packaging.version import Version
 
 from scripts.distribution import parse_filename
-from scripts.files import is_file
+from scripts.files import read_json
 from scripts.list_files import Lines, Record, record_of
 from scripts.release import CHANGES
 
@@ -123,9 +123,8 @@ def write(entries: Sequence[Entry], site: Path) -> None:
 def read(release: Path) -> list[Entry]:
     """Read what a release tells; one that tells nothing, or was damaged, begins a new story."""
     try:
-        told = json.loads((release / FILE).read_bytes()) if is_file(release / FILE) else []
-        return [_read_entry(one) for one in told]
-    except (OSError, ValueError, TypeError, KeyError):
+        return [_read_entry(one) for one in read_json(release / FILE)]
+    except (OSError, ValueError, TypeError, KeyError, OverflowError):
         return []
 
 

@@ -171,13 +171,13 @@ def _take_in(root: Root, tar: IO[bytes], allowed: Path, keep: int, *, is_forced:
     places = _places(root, made, folder)
     was_live = root.live and root.live.name == made.release and _is_whole(root.live, signed)
     site = _ready(root, signed, _site(signed, places, root.scratch / "site"))
-    counts = make_live(root, made, site, _sources(made, places), keep)
+    done = make_live(root, made, site, _sources(made, places), keep)
     put(root, {name: places[f"{BIN}{name}"] for name in made.programs})
     rolled_back.forget(root)
-    state = "nothing changed, still" if was_live and not any(counts) else "imported"
+    state = "nothing changed, still" if was_live and not (done.added or done.retired) else "imported"
     told = f"{state} {made.release}, generation {made.generation}, signed by {signed.who}"
     holds = f"{made.projects} projects, {len(made.distributions)} files"
-    return f"{root.path}: {told}: {holds} ({counts.added} added, {counts.retired} retired)"
+    return f"{root.path}: {told}: {holds} ({done.added} added, {done.retired} retired)"
 
 
 def main(argv: Sequence[str] | None = None) -> int:

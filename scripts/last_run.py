@@ -25,7 +25,7 @@ from typing import NamedTuple
 
 from scripts import fingerprint, manifest
 from scripts.digest import forget, remember, stamp_of
-from scripts.files import is_file, remove, write_synced
+from scripts.files import is_file, read_json, remove, write_synced
 from scripts.manifest import Fact
 from scripts.root import Root
 from scripts.signature import is_of, sign
@@ -40,8 +40,9 @@ class Record(NamedTuple):
 
     paths are the requirement files and the folder of in-house wheels; due is when something old may go, by the file
     server's time; holds says how much is live, said are the run's other lines. inputs and shared are digests of the
-    checkout and of the shared folder, is_whole whether the latter is of every file, pool the one of the pool alone, and
-    code the one of what reads and writes. beside has the sha256 of what else the run left, by name.
+    checkout and of the shared folder, is_whole whether the latter is of every file, pool the one of the pool alone, as
+    it was when its files were read, and code the one of what reads and writes. beside has the sha256 of what else the
+    run left, by name.
     """
 
     day: str
@@ -86,7 +87,8 @@ def _beside(root: Root, key: str) -> dict[str, bytes]:
     is_ours = not key or (is_file(signature) and is_of(key, data, signature.read_bytes()))
     if record is None or record.code != fingerprint.code_digest() or not is_ours:
         return {}
-    found = {name: (root.path / name).read_bytes() for name in record.beside if name in {PAGES, FILES}}
+    names = [name for name in (PAGES, FILES) if name in record.beside and is_file(root.path / name)]
+    found = {name: (root.path / name).read_bytes() for name in names}
     return {name: told for name, told in found.items() if hashlib.sha256(told).hexdigest() == record.beside[name]}
 
 
@@ -110,9 +112,9 @@ def take(root: Root, key: str) -> dict[str, bytes]:
 def _completed(root: Root, record: Record) -> Record:
     live = root.releases / record.release
     is_whole = bool(fingerprint.every_file(root, live))
-    shared = fingerprint.shared_digest(root, live, is_whole=is_whole)
-    pool = fingerprint.pool_digest(live, fingerprint.looked_into(root.packages))
-    return record._replace(is_whole=is_whole, shared=shared, pool=pool)
+    if is_whole and record.pool != fingerprint.pool_digest(live, fingerprint.looked_into(root.packages)):
+        return record  # it changed since it was read, and the next run is to see that
+    return record._replace(is_whole=is_whole, shared=fingerprint.shared_digest(root, live, is_whole=is_whole))
 
 
 def _digested(pieces: Iterable[bytes], digest: hashlib._Hash) -> Iterator[bytes]:
@@ -136,7 +138,7 @@ def keep(root: Root, record: Record, beside: Mapping[str, Iterable[bytes]], key:
         if key:
             write_synced(root.path / _SIGNATURE, sign(data, key))
         write_synced(root.path / FILE, data)
-    except OSError:
+    except (OSError, SystemExit):  # what was published is signed, whatever became of the key since
         with suppress(OSError):
             remove(root.path / f".{FILE}.new")
 
@@ -144,9 +146,9 @@ def keep(root: Root, record: Record, beside: Mapping[str, Iterable[bytes]], key:
 def read(path: Path) -> Record | None:
     """Read the record that a run left in a shared folder; None where there is none, or nobody can tell."""
     try:
-        record = Record(**json.loads((path / FILE).read_bytes())) if is_file(path / FILE) else None
+        record = Record(**read_json(path / FILE))
         return record if record and isinstance(record.said, list) and isinstance(record.beside, dict) else None
-    except (OSError, ValueError, TypeError, RecursionError):
+    except (OSError, ValueError, TypeError):
         return None
 
 

@@ -52,8 +52,9 @@ class Lines:
         self._path = release / FILE
 
     def __iter__(self) -> Iterator[bytes]:
-        with suppress(OSError), self._path.open("rb") as lines:
-            yield from lines
+        if is_file(self._path):
+            with suppress(OSError), self._path.open("rb") as lines:
+                yield from lines
 
 
 def record_of(line: bytes) -> Record:

@@ -114,10 +114,15 @@ def fact_of(source: Path | str | bytes) -> Fact:
     return Fact(sha256_of(source, stat), stat.st_size)
 
 
+def stat_if_right(path: Path | str, fact: Fact) -> os.stat_result | None:
+    """Return what the system said of a file just before it was read; None where it is not what it should be."""
+    found = stat_of(path)
+    return found if found and found.st_size == fact.size and sha256_of(path, found) == fact.sha256 else None
+
+
 def is_right(path: Path | str, fact: Fact) -> bool:
     """Whether a file, and no link to one, is there and what it should be."""
-    found = stat_of(path)
-    return found is not None and found.st_size == fact.size and sha256_of(path, found) == fact.sha256
+    return stat_if_right(path, fact) is not None
 
 
 def _is_plain(path: str) -> bool:

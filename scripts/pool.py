@@ -16,7 +16,8 @@ from pathlib import Path
 
 from scripts.durable import sync_all
 from scripts.files import is_file, is_silly, write_whole
-from scripts.manifest import PACKAGES, Fact, Manifest, is_right, pool_of
+from scripts.fingerprint import word_on
+from scripts.manifest import PACKAGES, Fact, Manifest, is_right, pool_of, stat_if_right
 from scripts.root import Root
 
 _MOST_BYTES = 200
@@ -24,12 +25,15 @@ _MOST_BYTES = 200
 Sources = Mapping[str, Path | Callable[[], bytes]]
 
 
-def fill(root: Root, made: Manifest, sources: Sources, gave_way: list[tuple[Path, Path]]) -> list[str]:
+def fill(
+    root: Root, made: Manifest, sources: Sources, gave_way: list[tuple[Path, Path]], words: list[str]
+) -> list[str]:
     """Put into the pool what it does not have of a release's files; returns their paths, for `check` to read them back.
 
-    What had to make way is added to gave_way: where it stood, and where it is now.
+    What had to make way is added to gave_way: where it stood, and where it is now. Of what is right, the system's word
+    from before it was read is added to words.
     """
-    absent = _wrong(root, made, (path for path in made.files if path.startswith(PACKAGES)))
+    absent = _wrong(root, made, (path for path in made.files if path.startswith(PACKAGES)), words)
 
     def add(path: str) -> str:
         _add(root, root.path / path, sources[path.removeprefix(PACKAGES)], gave_way)
@@ -43,9 +47,15 @@ def fill(root: Root, made: Manifest, sources: Sources, gave_way: list[tuple[Path
     return absent
 
 
-def _wrong(root: Root, made: Manifest, paths: Iterable[str]) -> list[str]:
+def _wrong(root: Root, made: Manifest, paths: Iterable[str], words: list[str]) -> list[str]:
     """List what is not what a release's manifest says; paths are those of the manifest, which take no memory."""
-    return [path for path in paths if not is_right(f"{root.path}/{path}", made.files[path])]
+    wrong = []
+    for path in paths:
+        if stat := stat_if_right(f"{root.path}/{path}", made.files[path]):
+            words.append(word_on(path.removeprefix(PACKAGES), stat))
+        else:
+            wrong.append(path)
+    return wrong
 
 
 def is_sidecar(name: str) -> bool:
@@ -93,7 +103,8 @@ def keep_a_day(root: Root, place: Path) -> None:
 
 def _move_to_retired(path: Path, place: Path) -> None:
     """Rename, which a reader's open file survives; the time says from when on it may go a day later."""
-    os.utime(path, follow_symlinks=False)
+    with suppress(PermissionError):  # what another user put there has the time that it has
+        os.utime(path, follow_symlinks=False)
     path.rename(place)
 
 
@@ -112,18 +123,25 @@ def retire(root: Root, manifest: Manifest) -> int:
     """Move whatever the live release does not have out of the pool, whoever put it there; returns how many.
 
     Sidecars are not counted. What a kept release has keeps its name, to be restored by; no stray takes that name.
+    Raises OSError where something cannot be moved, once all else is.
     """
     listed = manifest.pool
     others = sorted(entry.name for entry in os.scandir(root.packages) if entry.name not in listed)
     strays = [path for path in map(root.packages.joinpath, others) if not is_silly(path)]
     kept, names = needed(root, strays)
+    failed: list[OSError] = []
     for path in strays:
         place = root.retired / path.name
-        if path in kept:
-            make_way(root, place)
-        elif path.name in names or os.path.lexists(place):
-            place = _beside(place)
-        _move_to_retired(path, place)
+        try:
+            if path in kept:
+                make_way(root, place)
+            elif path.name in names or os.path.lexists(place):
+                place = _beside(place)
+            _move_to_retired(path, place)
+        except OSError as error:
+            failed.append(error)
+    if failed:
+        raise failed[0]
     return sum(path.suffix != ".metadata" for path in strays)
 
 
@@ -161,7 +179,7 @@ def _is_one_of(path: Path, facts: Mapping[str, Sequence[Fact]]) -> bool:
     return any(is_right(path, fact) for name in _names(path) for fact in facts.get(name, ()))
 
 
-def _candidates(root: Root, name: str) -> Iterator[Path]:
+def candidates(root: Root, name: str) -> Iterator[Path]:
     """Yield where a file of the pool may be: what gave way to another of its name has a number behind its name."""
     yield from (root.packages / name, root.retired / name)
     numbered = sorted(root.retired.glob(f"{glob.escape(_cut(name))}.*"))
@@ -170,12 +188,15 @@ def _candidates(root: Root, name: str) -> Iterator[Path]:
 
 def find(root: Root, name: str, fact: Fact) -> Path | None:
     """Find a file of a release in the pool or among what left it, by what it holds."""
-    return next((path for path in _candidates(root, name) if is_right(path, fact)), None)
+    return next((path for path in candidates(root, name) if is_right(path, fact)), None)
 
 
-def check(root: Root, made: Manifest, paths: Iterable[str]) -> None:
-    """Read back what was put into the pool; what is other than the new pages promise goes, since it has a URL."""
-    wrong = _wrong(root, made, paths)
+def check(root: Root, made: Manifest, paths: Iterable[str], words: list[str]) -> None:
+    """Read back what was put into the pool; what is other than the new pages promise goes, since it has a URL.
+
+    Of what is right, the system's word is added to words.
+    """
+    wrong = _wrong(root, made, paths, words)
     for path in wrong:
         make_way(root, root.path / path)
     if wrong:

@@ -30,7 +30,7 @@ from scripts.origin import Origin
 from scripts.people import write_release_pages
 from scripts.places import Places
 from scripts.pool import make_way
-from scripts.release import is_damaged, make_live, newest_generation, problems
+from scripts.release import Done, is_damaged, make_live, newest_generation, problems
 from scripts.root import RELEASE_TIME, Root
 from scripts.signature import is_of, sign, verified
 from scripts.terminal import Progress
@@ -40,12 +40,11 @@ _TELLING = ("index.html", "changes/index.html", history.FILE)
 
 
 class Published(NamedTuple):
-    """What a run did: the live release, whether it is new, and how many files came and went."""
+    """What a run did: the live release, whether it is new, and the rest as `make_live` says it."""
 
     release: str
     is_new: bool
-    added: int
-    retired: int
+    done: Done
 
 
 class Made(NamedTuple):
@@ -104,10 +103,10 @@ def publish(root: Root, made: Made, keep: int, signing: Signing, *, is_forced: b
     if told is None:
         told = _next(root, made, content)
         _sign(made.site, signing, live)
-    counts = make_live(root, told, live if live and not is_new else made.site, _Sources(made), keep)
+    done = make_live(root, told, live if live and not is_new else made.site, _Sources(made), keep)
     if is_new and live and live.name.endswith(f"-{content}") and is_damaged(live):
         make_way(root, live)  # nobody can go back to it
-    return Published(told.release, is_new, *counts)
+    return Published(told.release, is_new, done)
 
 
 def _next(root: Root, made: Made, content: str) -> Manifest:

@@ -19,6 +19,7 @@ from typing import NamedTuple
 from scripts import manifest, pool
 from scripts.durable import sync, sync_all
 from scripts.files import is_file, is_folder, is_same, is_silly, remove, write_synced
+from scripts.fingerprint import pool_digest
 from scripts.manifest import ID_FILE, LINK, OWN, Fact, Manifest, is_right
 from scripts.pool import Sources
 from scripts.root import Root, release_time
@@ -32,11 +33,12 @@ GENERATION = ".generation"
 GRACE = 24 * 60 * 60.0  # seconds
 
 
-class Counts(NamedTuple):
-    """How many distributions came to the pool and left it."""
+class Done(NamedTuple):
+    """How many distributions came to the pool and left it, and a digest of the system's word on it as it was read."""
 
     added: int
     retired: int
+    pool: str
 
 
 def _found(folder: Path | str, above: str = "") -> Iterator[tuple[str, bool]]:
@@ -74,7 +76,7 @@ def problems(folder: Path, made: Manifest, read: Collection[str] = ()) -> Iterat
         yield LINK, f"does not lead to {POOL}"
 
 
-def make_live(root: Root, made: Manifest, site: Path, sources: Sources, keep: int) -> Counts:
+def make_live(root: Root, made: Manifest, site: Path, sources: Sources, keep: int) -> Done:
     """Make a release live, whose pages and manifest are in the folder site, which may be the release's own.
 
     sources says where each file of the pool is now; keep is the number of releases kept. Raises SystemExit or OSError
@@ -82,13 +84,15 @@ def make_live(root: Root, made: Manifest, site: Path, sources: Sources, keep: in
     """
     root.refuse_if_taken()
     gave_way: list[tuple[Path, Path]] = []
+    words: list[str] = []
     try:
-        added = pool.fill(root, made, sources, gave_way)
+        added = pool.fill(root, made, sources, gave_way, words)
         sync(root.packages)
         release = root.releases / made.release
         if site != release:
             _write(root, made, site)
-        pool.check(root, made, added)
+        pool.check(root, made, added, words)
+        as_read = pool_digest(release, words)
         if root.live != release:
             _raise_generation(root, made.generation)
             _switch(root, release)
@@ -97,7 +101,7 @@ def make_live(root: Root, made: Manifest, site: Path, sources: Sources, keep: in
         raise
     retired = pool.retire(root, made)
     _prune(root, keep)
-    return Counts(sum(not pool.is_sidecar(path) for path in added), retired)
+    return Done(sum(not pool.is_sidecar(path) for path in added), retired, as_read)
 
 
 def _write(root: Root, made: Manifest, site: Path) -> None:

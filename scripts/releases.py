@@ -5,13 +5,12 @@ Needs nothing but Python.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from scripts import manifest, rolled_back, variables
-from scripts.files import is_file
+from scripts.files import is_file, read_json
 from scripts.release import CHANGES, moment_of
 from scripts.root import Root, opened_to_read
 from scripts.terminal import run
@@ -29,7 +28,7 @@ def _change(told: dict[str, Any]) -> str:
 def _changed(release: Path) -> str:
     """Say what a release changed, as its own `changes.json` has it."""
     try:
-        changes = [_change(one) for one in json.loads((release / CHANGES).read_bytes())[0]["changes"]]
+        changes = [_change(one) for one in read_json(release / CHANGES)[0]["changes"]]
     except (OSError, ValueError, TypeError, LookupError):
         return f"not known, {CHANGES} cannot be read"
     more = [f"and {len(changes) - _MOST_CHANGES} more"] if len(changes) > _MOST_CHANGES else []

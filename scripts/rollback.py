@@ -5,14 +5,13 @@ Needs nothing but Python, and no network. The next run with the locks of what wa
 
 from __future__ import annotations
 
-import json
 import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from scripts import manifest, rolled_back, variables
-from scripts.files import is_file
+from scripts.files import read_json
 from scripts.manifest import Fact, Manifest
 from scripts.release import CHANGES, content_of, make_live, read_right
 from scripts.rolled_back import ANY_LOCKS, Note
@@ -24,8 +23,7 @@ from scripts.terminal import disk_errors, run
 def _before(live: Path) -> list[str]:
     """List what was live before, the last first, as what is live tells it: what was taken back is not there."""
     try:
-        told = json.loads((live / CHANGES).read_bytes()) if is_file(live / CHANGES) else []
-        return [str(one["release"]) for one in told[1:]]
+        return [str(one["release"]) for one in read_json(live / CHANGES)[1:]]
     except (OSError, ValueError, TypeError, LookupError):
         return []
 

@@ -10,7 +10,7 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from scripts.files import is_file, remove, write_synced
+from scripts.files import read_json, remove, write_synced
 from scripts.root import Root
 
 FILE = ".rolled-back"
@@ -34,7 +34,7 @@ def _notes(root: Root) -> dict[str, Note]:
     if not os.path.lexists(path):
         return {}
     try:
-        told: dict[str, Any] = json.loads(path.read_bytes() if is_file(path) else b"null")
+        told: dict[str, Any] = read_json(path)
         return {live: _note(one) for live, one in told.items()}
     except (OSError, ValueError, TypeError, LookupError, AttributeError) as error:
         raise SystemExit(f"{root.path / FILE}: cannot be read ({error}); remove it to go on") from None

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from scripts.distribution import Distribution, parse_filename
 from scripts.facts import Facts, checked_status
+from scripts.files import read_json
 from scripts.list_files import File
 from scripts.locks import Key
 from scripts.root import Root
@@ -35,7 +35,7 @@ def _file(told: dict[str, Any]) -> File:
 
 def _page(path: Path) -> tuple[list[File], str]:
     try:
-        told = json.loads(path.read_bytes())
+        told = read_json(path)
         return [_file(one) for one in told["files"]], checked_status(told["project-status"]).status
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         raise SystemExit(f"{path}: is no page that make index wrote; {_REMEDY}") from None

@@ -7,15 +7,14 @@ leaves what is published as it was.
 from __future__ import annotations
 
 import argparse
-import gc
 import json
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
-from scripts import judge, last_run, manifest, rolled_back
+from scripts import collector, judge, last_run, manifest, rolled_back
 from scripts.before import Before, before_of, read_digests
 from scripts.build import build_and_ask
 from scripts.config import Config
@@ -32,6 +31,8 @@ from scripts.root import Root, opened
 from scripts.stage import stage
 from scripts.terminal import disk_errors
 
+_CHANGED = "the checkout, or our own code, changed while make index worked with it; nothing is published, run it again"
+
 
 def _before(root: Root, beside: dict[str, bytes]) -> Before | None:
     """Return what the live release has that need not be written again; None where nobody can tell."""
@@ -40,15 +41,43 @@ def _before(root: Root, beside: dict[str, bytes]) -> Before | None:
     return before_of(root.live, manifest.read(root.live).files, read_digests(beside.pop(PAGES)))
 
 
+class _Checkout(NamedTuple):
+    """The checkout as this run read it, and a digest of all that decides what is published."""
+
+    settings: Config
+    wanted: Wanted
+    args: argparse.Namespace
+    inputs: str = ""
+
+    @property
+    def paths(self) -> Sequence[str]:
+        """What packages.yaml names: the requirement files, and the folder of in-house wheels."""
+        files = {file.path for one in self.settings.sets for file in one.files}
+        return sorted(filter(None, {*files, self.settings.first_party}))
+
+    def is_as_read(self) -> bool:
+        """Whether nothing of it, nor of the code, has changed since."""
+        return inputs_digest(self.args, self.paths) == self.inputs
+
+    def refuse_other(self) -> None:
+        """Raise SystemExit where something has: the release would tell of what it is not made of."""
+        if not self.is_as_read():
+            raise SystemExit(_CHANGED)
+
+
+def _read_checkout(args: argparse.Namespace) -> _Checkout:
+    before = inputs_digest(args, ())
+    read = _Checkout(*read_approved(), args)
+    if inputs_digest(args, ()) != before:
+        raise SystemExit(_CHANGED)
+    return read._replace(inputs=inputs_digest(args, read.paths))
+
+
 def _publish(
-    root: Root,
-    wanted: Wanted,
-    args: argparse.Namespace,
-    settings: Config,
-    report: Report,
-    beside: dict[str, bytes],
+    root: Root, checkout: _Checkout, report: Report, beside: dict[str, bytes]
 ) -> tuple[Published, dict[str, Iterable[bytes]]]:
     """Do the work; returns with what was published what the next run can use."""
+    settings, wanted, args, _ = checkout
     learned = read(beside.pop(FILES, b""))  # as text it takes as much again
     gathered = gather(root, wanted, settings, upstream=args.upstream, timeout=args.fetch_timeout, learned=learned)
     offer = judge.policy_findings(report, gathered.offer, settings, root, args.upstream)
@@ -62,6 +91,7 @@ def _publish(
         offer.forget_served()
         report.close()
         origin = origin_of(stage(root, args.caddy))
+        checkout.refuse_other()
         made = Made(offer, site, built, gathered.paths, gathered.moment, wanted, origin)
         signing = Signing(args.signing_key, args.allowed_signers)
         published = publish(root, made, args.keep, signing, is_forced=args.force)
@@ -73,44 +103,31 @@ def _publish(
     }
 
 
-def _paths(settings: Config) -> Sequence[str]:
-    """List what packages.yaml names: the requirement files, and the folder of in-house wheels."""
-    files = {file.path for one in settings.sets for file in one.files}
-    return sorted(filter(None, {*files, settings.first_party}))
-
-
-@contextmanager
-def _without_collector() -> Iterator[None]:
-    """Let the garbage collector rest: millions of objects live to the end, none in circles, and it looks at each."""
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.enable()
-
-
-@_without_collector()
+@collector.at_rest()
 def publish_all(args: argparse.Namespace) -> str:
     """Publish, leave a record of it, and return what was done.
 
     Raises SystemExit with a sentence for the user where that cannot be done.
     """
     day = last_run.today()
-    settings, wanted = read_approved()
-    inputs = inputs_digest(args, paths := _paths(settings))
+    checkout = _read_checkout(args)
+    settings, wanted = checkout.settings, checkout.wanted
     report = judge.open_report(settings)
     report.add(judge.private_names(wanted, settings))
     report.stop()
     holds = f"{len({pin.name for pin in wanted})} projects, {len({pin.sha256 for pin in wanted})} files"
     with opened(args.root) as root:
+        checkout.refuse_other()  # another run may have kept this one waiting
         rolled_back.refuse(root, locks_digest(), is_forced=args.force)
         with disk_errors(args.root, "make index"):
             beside = last_run.take(root, args.signing_key)
-            done, left = _publish(root, wanted, args, settings, report, beside)
+            published, left = _publish(root, checkout, report, beside)
             # Whether a version has advisories changes without us, and what was said may be of the change itself.
-            is_to_repeat = settings.policy.vulnerabilities.is_on or (done.is_new and report.said)
+            is_to_repeat = settings.policy.vulnerabilities.is_on or (published.is_new and report.said)
             due = 0.0 if is_to_repeat else next_due(root, args.keep)
-            record = Record(day, paths, inputs, done.release, holds, report.said, due)
-            last_run.keep(root, record, left, args.signing_key)
-    state = "published" if done.is_new else "nothing changed, still"
-    return f"{state} {done.release}: {holds} ({done.added} added, {done.retired} retired)"
+            release, is_new, done = published
+            record = Record(day, checkout.paths, checkout.inputs, release, holds, report.said, due, pool=done.pool)
+            if checkout.is_as_read():
+                last_run.keep(root, record, left, args.signing_key)
+    state = "published" if is_new else "nothing changed, still"
+    return f"{state} {release}: {holds} ({done.added} added, {done.retired} retired)"

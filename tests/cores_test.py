@@ -47,6 +47,14 @@ def test_one_item_is_worked_on_here_and_many_are_elsewhere() -> None:
     assert cores() < 2 or os.getpid() not in elsewhere
 
 
+def test_without_semaphores_all_is_done_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(30, "Read-only file system")
+
+    monkeypatch.setattr("multiprocessing.synchronize.SemLock.__init__", refuse)
+    assert set(on_all_cores(lambda _: os.getpid(), range(8))) == {os.getpid()}
+
+
 @pytest.mark.parametrize("error", [ValueError("bad"), SystemExit("one sentence"), OSError(28, "No space left", "x")])
 def test_the_first_error_ends_all(error: BaseException, tmp_path: Path) -> None:
     def work(number: int) -> None:

@@ -256,6 +256,12 @@ def test_a_requirement_that_no_client_can_judge_is_none(tmp_path: Path, need: st
     assert problem(one.save(tmp_path)) == f"{NAME}: {INFO} has the Requires-Dist {need!r}, which is no requirement"
 
 
+@pytest.mark.parametrize("tags", ["a.b.c.d.e.f.g.h-a.b.c.d.e.f.g.h-a.b.c.d.e.f.g.h", f"{'a.' * 100}a-b.c.d.e.f-any"])
+def test_a_name_of_very_many_tags_is_none(tags: str) -> None:
+    with pytest.raises(ValueError, match=r" is not the name of a wheel or sdist \(with more than 500 tags\)$"):
+        distribution.parse_filename(f"alpha-1.0-{tags}.whl")
+
+
 def test_an_sdist_of_very_many_members_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(zip_layout, "MAX_ENTRIES", 1)
     one = sdist("alpha", "1.0")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -38,6 +39,23 @@ def in_house(checkout: Checkout, requirements: str = "acme_tools\n", yaml: str =
     for one in (EVIL, BETA, wheel("acme-tools", "1.0", files={"evil.py": b"evil"})):
         checkout.upstream.add(one)
     checkout.write(requirements, packages_yaml=f"{TARGET}first_party: wheels\n{yaml}")
+
+
+def test_an_in_house_wheel_is_on_the_disk_before_it_has_its_name(
+    checkout: Checkout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    build(checkout, OWN)
+    checkout.write("acme-tools==1.0\n", packages_yaml=f"{TARGET}first_party: wheels\nclosure: off\n")
+    checkout.lock()
+    synced, fsync = set[str](), os.fsync
+
+    def sync(descriptor: int) -> None:
+        synced.add(Path(f"/proc/self/fd/{descriptor}").readlink().name)
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", sync)
+    checkout.index()
+    assert OWN.filename in synced
 
 
 # Locks

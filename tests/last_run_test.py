@@ -104,6 +104,16 @@ def test_a_change_of_what_people_write_has_all_work_done(checkout: Checkout, pat
     assert works(checkout)
 
 
+def test_a_lock_in_a_folder_that_is_a_link_counts(checkout: Checkout) -> None:
+    publish(checkout, ALPHA)
+    folder = checkout.path / "locks" / "requirements"
+    folder.rename(checkout.path / "elsewhere")
+    folder.symlink_to(checkout.path / "elsewhere")
+    assert not works(checkout)
+    next(folder.iterdir()).unlink()
+    assert refusal(checkout).endswith(": missing; run make lock")
+
+
 def test_a_change_of_an_included_file_or_of_a_lock_has_all_work_done(checkout: Checkout) -> None:
     checkout.upstream.add(ALPHA)
     checkout.write("-r more.in\n", more_in="alpha==1.0\n")

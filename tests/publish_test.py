@@ -55,6 +55,17 @@ def expected_pool(*files: Distribution) -> dict[str, bytes]:
     return {one.filename: one.data for one in files} | {f"{one.filename}.metadata": one.metadata for one in files}
 
 
+def test_a_file_that_gave_way_to_another_of_its_name_comes_back_by_its_hash(checkout: Checkout) -> None:
+    first, second = (wheel("alpha", "1.0", files={"a.py": text}) for text in (b"1", b"2"))
+    release = publish(checkout, first)
+    publish(checkout, second)
+    checkout.upstream.stop()
+    approve(first)
+    checkout.index()
+    assert pool(checkout) == expected_pool(first)
+    assert content(live(checkout)) == content(release)
+
+
 # The forms in which a release's pages write a time.
 TIMES = {
     r"20\d{6}T\d{6}Z": "%Y%m%dT%H%M%SZ",

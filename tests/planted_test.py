@@ -1,0 +1,101 @@
+"""What others may put into the shared folder: it is told or passed by, and never ends or stops a run."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from conftest import Checkout
+from distributions import wheel
+from index_test import refusal
+from publish_test import expected_pool, live, pool, publish
+
+from scripts.history import read
+
+ALPHA, BETA = (wheel(name, "1.0") for name in ("alpha", "beta"))
+DEEP = "[" * 200_000
+
+
+def deep(path: Path) -> None:
+    path.write_text(DEEP)
+
+
+def zero(path: Path) -> None:
+    path.symlink_to("/dev/zero")
+
+
+@pytest.mark.parametrize("plant", [deep, os.mkfifo, zero])
+@pytest.mark.parametrize(
+    "place",
+    [
+        *("web/simple/alpha/index.json", "web/changes.json", "web/files.jsonl", "web/manifest.jsonl"),
+        *("incoming/beta-1.0-py3-none-any.whl.json", ".last-run", ".last-run.pages", ".last-run.files"),
+        *("releases/20261101T000000Z-000000000000/changes.json", "releases/20261101T000000Z-000000000000/files.jsonl"),
+    ],
+)
+def test_a_publish_goes_past_what_is_no_file_of_ours(
+    checkout: Checkout, place: str, plant: Callable[[Path], None]
+) -> None:
+    publish(checkout, ALPHA)
+    older = checkout.root / "releases" / "20261101T000000Z-000000000000"
+    older.mkdir()
+    (older / "release.txt").write_text(f"{older.name}\n")
+    path = checkout.root / place
+    path = path.parent.resolve() / path.name
+    path.unlink(missing_ok=True)
+    plant(path)
+    publish(checkout, ALPHA, BETA)
+    assert pool(checkout) == expected_pool(ALPHA, BETA)
+
+
+@pytest.mark.parametrize("plant", [deep, os.mkfifo, zero])
+def test_a_note_of_a_rollback_that_is_none_is_one_sentence(checkout: Checkout, plant: Callable[[Path], None]) -> None:
+    publish(checkout, ALPHA)
+    plant(checkout.root / ".rolled-back")
+    (checkout.root / ".last-run").unlink()
+    assert refusal(checkout).startswith(f"{checkout.root}/.rolled-back: cannot be read (")
+
+
+@pytest.mark.parametrize("count", ["Infinity", "1e999", "null", "[]"])
+def test_a_count_that_is_none_begins_a_new_story(tmp_path: Path, count: str) -> None:
+    change = f'{{"project":"a","kind":"added","before":[],"after":[],"files_added":{count},"files_removed":0}}'
+    (tmp_path / "changes.json").write_text(f'[{{"release":"x","time":"2026-01-01T00:00:00Z","changes":[{change}]}}]')
+    assert read(tmp_path) == []
+
+
+def test_a_stray_whose_time_only_its_owner_may_set_leaves_with_the_others(
+    checkout: Checkout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish(checkout, ALPHA, BETA)
+    stray = checkout.root / "packages" / "aaa.txt"
+    stray.write_text("")
+    utime = os.utime
+
+    def set_time(path: Path, *arguments: object, **options: bool) -> None:
+        if path == stray:
+            raise PermissionError(1, "Operation not permitted", str(path))
+        utime(path, *arguments, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(os, "utime", set_time)
+    publish(checkout, ALPHA)
+    assert pool(checkout) == expected_pool(ALPHA)
+
+
+def test_what_cannot_leave_is_named_once_all_else_has_left(checkout: Checkout, monkeypatch: pytest.MonkeyPatch) -> None:
+    publish(checkout, ALPHA, BETA)
+    stray = checkout.root / "packages" / "aaa.txt"
+    stray.write_text("")
+    rename = Path.rename
+
+    def move(path: Path, other: Path) -> Path:
+        if path == stray:
+            raise PermissionError(13, "Permission denied", str(path), None, str(other))
+        return rename(path, other)
+
+    monkeypatch.setattr(Path, "rename", move)
+    with pytest.raises(SystemExit, match=r"aaa\.txt: Permission denied; mend that, then run make index again$"):
+        publish(checkout, ALPHA)
+    assert pool(checkout) == expected_pool(ALPHA) | {"aaa.txt": b""}
+    assert "beta" not in (live(checkout) / "simple/index.json").read_text()
