@@ -49,6 +49,8 @@ export PYPI_ROOT LISTEN UPSTREAM PACKAGE KEEP FETCH_TIMEOUT BASE FORMAT STRICT U
 export TO FORCE SIGNING_KEY ALLOWED_SIGNERS BUNDLE SINCE SOAK_MINUTES BENCH BENCH_SIZES
 
 RUN = $(VENV)/bin/python -m scripts
+# Your own binary is yours to make.
+OUR_CADDY = $(filter $(VENV)/bin/caddy,$(CADDY))
 TOOLS := $(VENV)/tools.txt
 TEST_TOOLS := $(VENV)/test-tools.txt
 
@@ -86,7 +88,7 @@ review: $(TOOLS) ## Say what changed in the locks since BASE, for the comment on
 	@$(RUN).review --base="$$BASE" --format="$$FORMAT" --strict="$$STRICT" --root="$$PYPI_ROOT" --upstream="$$UPSTREAM" --fetch-timeout="$$FETCH_TIMEOUT"
 
 .PHONY: index
-index: $(TOOLS) $(CADDY) ## Publish exactly what the locks name, to PYPI_ROOT
+index: $(TOOLS) $(OUR_CADDY) ## Publish exactly what the locks name, to PYPI_ROOT
 	@$(RUN).index --root="$$PYPI_ROOT" --upstream="$$UPSTREAM" --keep="$$KEEP" --fetch-timeout="$$FETCH_TIMEOUT" --caddy="$$CADDY" --signing-key="$$SIGNING_KEY" --allowed-signers="$$ALLOWED_SIGNERS" --force="$$FORCE"
 
 .PHONY: closure
@@ -98,7 +100,7 @@ why: $(TOOLS) ## Say why a project is here: PACKAGE=name; requirements, chains, 
 	@$(RUN).why_verb --root="$$PYPI_ROOT" --package="$$PACKAGE"
 
 .PHONY: serve
-serve: $(TOOLS) $(CADDY) ## Serve PYPI_ROOT on LISTEN with Caddy
+serve: $(TOOLS) $(OUR_CADDY) ## Serve PYPI_ROOT on LISTEN with Caddy
 	@$(RUN).serve --root="$$PYPI_ROOT" --listen="$$LISTEN" --caddy="$$CADDY"
 
 .PHONY: verify
@@ -135,23 +137,23 @@ propose: $(TOOLS) ## In CI: open or renew a pull request with the locks/ and the
 	@$(RUN).propose --folder="$$PROPOSAL"
 
 .PHONY: test
-test: $(TEST_TOOLS) $(CADDY) ## Run the tests but the slow ones; the few marked live use the configured registry
+test: $(TEST_TOOLS) $(OUR_CADDY) ## Run the tests but the slow ones; the few marked live use the configured registry
 	@$(VENV)/bin/python -m pytest --numprocesses=auto -m "$$TESTS"
 
 .PHONY: soak
-soak: $(TEST_TOOLS) $(CADDY) ## Kill it and fill its disk at every call that changes PYPI_ROOT; prints counts
+soak: $(TEST_TOOLS) $(OUR_CADDY) ## Kill it and fill its disk at every call that changes PYPI_ROOT; prints counts
 	@$(VENV)/bin/python tests/soak.py --minutes="$$SOAK_MINUTES"
 
 .PHONY: bench
-bench: $(TEST_TOOLS) $(CADDY) ## Measure this project beside what it stands in for; writes docs/benchmarks.md
+bench: $(TEST_TOOLS) $(OUR_CADDY) ## Measure this project beside what it stands in for; writes docs/benchmarks.md
 	@PYTHONPATH=.:tests $(VENV)/bin/python -m bench --groups="$$BENCH" --sizes="$$BENCH_SIZES" --caddy="$$CADDY" --peers=$(VENV)/bench
 
 .PHONY: screenshots
-screenshots: $(TEST_TOOLS) $(CADDY) ## Take the pictures in docs/ of what PYPI_ROOT publishes, with Chromium
+screenshots: $(TEST_TOOLS) $(OUR_CADDY) ## Take the pictures in docs/ of what PYPI_ROOT publishes, with Chromium
 	@$(VENV)/bin/python tests/screenshots.py --root="$$PYPI_ROOT" --caddy="$$CADDY"
 
 .PHONY: lint
-lint: $(TEST_TOOLS) $(CADDY) ## Check style and types
+lint: $(TEST_TOOLS) $(OUR_CADDY) ## Check style and types
 	@$(VENV)/bin/ruff check
 	@$(VENV)/bin/ruff format --check
 	@$(VENV)/bin/mypy

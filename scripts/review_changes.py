@@ -67,7 +67,8 @@ def _shown(project: str) -> str:
 
 def why(change: Change, chains: Chains) -> str:
     """Say by which requirement a project is here, or was, and whether that names it."""
-    found = chains.get(change.project, ())
+    sets = {key.set_name for key in change.keys}
+    found = [chain for chain in chains.get(change.project, ()) if chain.set_name in sets]
     if change.kind in {"removed", "lost"} or not found:
         return _asked_by(change)
     more = f" and {count(len(found) - 1, 'other way')}" if found[1:] else ""

@@ -133,6 +133,9 @@ def _claim(root: Root) -> None:
     marker = root.path / _MARKER
     if _MARKER in others and is_file(marker):
         return
+    if {"packages", "releases", "web"} <= others:
+        fact = f"has a release's folders, but no {_MARKER}"
+        raise SystemExit(f"PYPI_ROOT: {root.path} {fact}; bring over that one too, or name a new or empty folder")
     if others:
         raise SystemExit(
             f"PYPI_ROOT: {root.path} holds other things ({', '.join(sorted(others)[:3])}) and no release of ours; "
@@ -195,6 +198,8 @@ def opened_to_read(path: Path) -> Iterator[Root]:
         with marker.open(encoding="utf-8", errors="replace") as file:
             lock(file, path, fcntl.LOCK_SH)  # where there are no locks, what is read may be changing
             yield Root(path)
+    except BrokenPipeError:
+        raise
     except OSError as error:
         raise SystemExit(
             f"PYPI_ROOT: {error.filename or path}: {error.strerror}; mend that, then run make verify again"

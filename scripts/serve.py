@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import socket
@@ -17,13 +18,18 @@ from scripts.terminal import run
 
 def _check_free(listen: str) -> None:
     """Raise SystemExit where nobody can listen there; Caddy itself would share the port with another Caddy."""
-    host, _, port = listen.rpartition(":")
+    host, colon, port = listen.rpartition(":")
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        socket.create_server((host.strip("[]"), int(port)), family=family).close()
-    except (OSError, ValueError, OverflowError) as error:
-        reason = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else "not host:port"
-        raise SystemExit(f"LISTEN: {listen}: {reason}; write 127.0.0.1:8000, or :8000 for every address") from None
+        socket.create_server((host.strip("[]"), int(port if colon else "")), family=family).close()
+    except (ValueError, OverflowError):
+        remedy = "write 127.0.0.1:8000, or :8000 for every address"
+        raise SystemExit(f"LISTEN: {listen} is not host:port; {remedy}") from None
+    except OSError as error:
+        is_taken = error.errno == errno.EADDRINUSE
+        remedy = "end what listens there, or name another port" if is_taken else "name an address of this machine"
+        reason = error.strerror if isinstance(error, socket.gaierror) else os.strerror(error.errno or 0)
+        raise SystemExit(f"LISTEN: {listen}: {reason}; {remedy}") from None
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -82,6 +82,8 @@ def disk_errors(folder: Path, verb: str) -> Iterator[None]:
     """
     try:
         yield
+    except BrokenPipeError:  # no disk's: see `run`
+        raise
     except OSError as error:
         # Of two names, the second is the one that was written.
         where = str(error.filename2 or error.filename or " or ".join(filter(None, (str(folder), tempfile.tempdir))))
@@ -103,7 +105,12 @@ def run(main: Callable[[], int]) -> int:
     if signal.getsignal(signal.SIGINT) is end_by_signal:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
-        return main()
+        status = main()
+        sys.stdout.flush()
+        return status
+    except BrokenPipeError:  # whoever read our output, such as head, has enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
     except SystemExit as error:
         # A sentence may quote a package, an upstream or a server.
         raise SystemExit(printable_lines(error.code) if isinstance(error.code, str) else error.code) from None

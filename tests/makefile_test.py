@@ -17,7 +17,10 @@ import pytest
 from distributions import wheel
 from interpreters import found
 from project import CODE, copy_of_project, environment, find_caddy, free_port, make, wait_until_served
+from published import Published
 from upstream import Upstream
+
+from scripts import serve
 
 CONFIG = 'python_versions: ["3.12"]\nplatforms: [manylinux_2_28_x86_64]\n'
 
@@ -258,15 +261,43 @@ def test_a_port_that_is_taken_is_told(project: Path, upstream: Upstream) -> None
         listen = f"127.0.0.1:{taken.getsockname()[1]}"
         done = make(project, "serve", f"LISTEN={listen}")
     assert done.stderr.splitlines()[0] == (
-        f"LISTEN: {listen}: Address already in use; write 127.0.0.1:8000, or :8000 for every address"
+        f"LISTEN: {listen}: Address already in use; end what listens there, or name another port"
     )
 
 
-def test_serve_says_what_is_missing(project: Path) -> None:
+@pytest.mark.parametrize(
+    ("listen", "said"),
+    [
+        ("8000", "LISTEN: 8000 is not host:port; write 127.0.0.1:8000, or :8000 for every address"),
+        (":x", "LISTEN: :x is not host:port; write 127.0.0.1:8000, or :8000 for every address"),
+        ("no.invalid:80", "LISTEN: no.invalid:80: Name or service not known; name an address of this machine"),
+        ("192.0.2.1:80", "LISTEN: 192.0.2.1:80: Cannot assign requested address; name an address of this machine"),
+    ],
+)
+def test_nothing_is_said_to_be_served_where_nobody_can_listen(
+    original: Published, capsys: pytest.CaptureFixture[str], listen: str, said: str
+) -> None:
+    with pytest.raises(SystemExit) as caught:
+        serve.main([f"--root={original.root}", f"--listen={listen}", f"--caddy={sys.executable}"])
+    assert (caught.value.code, capsys.readouterr().err) == (said, "")
+
+
+def test_a_reader_that_has_enough_is_no_error_of_the_folder(original: Published) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    command = (sys.executable, "-m", "scripts.releases", f"--root={original.root}")
+    done = subprocess.run(command, cwd=CODE, stdout=writer, stderr=subprocess.PIPE, text=True, check=False)
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (1, "")
+
+
+def test_serve_says_what_is_missing(project: Path, original: Published) -> None:
     done = make(project, "serve")
     assert done.returncode == 2
     assert done.stderr.splitlines()[0] == "pypi/web: nothing is published there; run make index"
-    assert make(project, "index", "CADDY=/nowhere/caddy").returncode == 2
+    done = make(project, "serve", "CADDY=/nowhere/caddy", f"PYPI_ROOT={original.root}")
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[0].startswith("CADDY: /nowhere/caddy is no program; ")
 
 
 def test_a_listen_without_a_port_is_refused(tmp_path: Path) -> None:
@@ -287,3 +318,15 @@ def test_the_users_own_caddy_is_staged(project: Path, upstream: Upstream, tmp_pa
     assert make(project, "lock", "index", f"UPSTREAM={upstream.url}", f"CADDY={own}").returncode == 0
     version = subprocess.check_output((own, "version"))
     assert subprocess.check_output((project / "pypi/bin/caddy", "version")) == version
+
+
+@pytest.mark.live
+@pytest.mark.parametrize("folder", ["scripts", "tests", "caddy"])
+def test_the_pinned_tools_are_there_for_the_oldest_python(folder: str, tmp_path: Path) -> None:
+    """Debian 12 has 3.11.2."""
+    options = ("--dry-run", "--ignore-installed", "--no-deps", "--require-hashes", "--quiet", f"--target={tmp_path}")
+    only = ("--only-binary=:all:", "--python-version=3.11.0", f"--requirement={CODE}/{folder}/requirements.txt")
+    done = subprocess.run(
+        (sys.executable, "-m", "pip", "install", *options, *only), capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr

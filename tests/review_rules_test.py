@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import pytest
+from packaging.version import Version
 
+from scripts.change import Change
 from scripts.item import Severity
 from scripts.locks import Key
-from scripts.review_changes import for_whom
+from scripts.review_changes import for_whom, why
 from scripts.review_drift import settings
 from scripts.review_files import _is_same_licence
 from scripts.review_inside import is_near
 from scripts.target import Target
+from scripts.why import Chain
 
 
 @pytest.mark.parametrize(
@@ -78,3 +81,19 @@ def test_comments_and_spaces_are_no_change() -> None:
 def test_settings_that_are_none_do_not_keep_the_review_away(text: str) -> None:
     assert changed("platforms: [a]\n", text)
     assert changed(text, text) == []
+
+
+@pytest.mark.parametrize(
+    ("set_name", "said"),
+    [
+        ("requirements", "direct, `requirements.in:2` (`flask`)"),
+        ("legacy", "direct, `legacy.in:1` (`flask<3`)"),
+        ("other", "via `-r other.in`"),
+    ],
+)
+def test_a_change_is_told_with_the_requirement_of_its_own_set(set_name: str, said: str) -> None:
+    asked = (("requirements", "requirements.in:2", "flask"), ("legacy", "legacy.in:1", "flask<3"))
+    chains = [Chain(name, ("flask",), where, requirement, "") for name, where, requirement in asked]
+    key = Key(set_name, Target("3.12", "win_amd64"))
+    change = Change("flask", "gained", (), (Version("2.3.3"),), (key,), vias=frozenset({f"-r {set_name}.in"}))
+    assert why(change, {"flask": chains}) == said

@@ -69,6 +69,15 @@ def test_a_folder_with_other_things_in_it_is_refused_and_untouched(approved: Che
     assert sorted(approved.root.rglob("*")) == before
 
 
+def test_a_copy_without_the_files_whose_names_begin_with_a_dot_is_told(approved: Checkout) -> None:
+    for name in ("packages", "releases", "web"):
+        (approved.root / name).mkdir(parents=True)
+    assert refusal(approved) == (
+        f"PYPI_ROOT: {approved.root} has a release's folders, but no .pypi-index; "
+        "bring over that one too, or name a new or empty folder"
+    )
+
+
 @pytest.mark.parametrize("kind", ["file", "folder of others", "checkout"])
 def test_what_is_no_folder_of_ours_is_refused(approved: Checkout, kind: str) -> None:
     approved.root.mkdir()
