@@ -33,7 +33,7 @@ from scripts.page import Page
 from scripts.pip_environment import pip_environment
 from scripts.places import Places
 from scripts.root import Root
-from scripts.upstream import Upstream, UpstreamError
+from scripts.upstream import Upstream, UpstreamError, without_password
 
 _Work = Callable[[Callable[[Any], Any], list[Any]], Iterable[Any]]
 _RENAMED = "it was published under another name than the upstream's, and that file is gone; take another version"
@@ -198,13 +198,17 @@ def _download(
     root: Root, wanted: Wanted, found: Mapping[Pin, Path], settings: Config, upstream_url: str, timeout: float
 ) -> list[Missing]:
     """Download what is not found, and keep what the upstream tells of it; returns what could not be had."""
-    upstream = Upstream(pip_environment(upstream_url), time.monotonic() + timeout)
+    environment = pip_environment(upstream_url)
+    upstream = Upstream(environment, time.monotonic() + timeout)
     missing = [pin for pin in wanted if pin not in found]
     try:
         with collector.at_work():
             pages = upstream.pages(dict.fromkeys(pin.name for pin in missing), _digests(wanted))
     except UpstreamError as error:
         raise SystemExit(str(error)) from None
+    if len(pages) > 1 and not any(pages.values()):
+        fact = f"{without_password(environment['PIP_INDEX_URL'])}: knows none of {len(pages)} projects"
+        raise SystemExit(f"{fact}; is UPSTREAM the address of an index, such as https://pypi.org/simple/?")
     _say_news(root, pages, found)
     downloads, lost = locate(pages, wanted, missing, settings.allow_sdists)
     told = {one.pin: one for one in _told(pages, wanted, downloads)}

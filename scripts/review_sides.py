@@ -78,7 +78,9 @@ class Sides(NamedTuple):
 
     @property
     def moments(self) -> dict[Key, datetime]:
-        """When locks were made, where they say so; none was made in the future, which would make every file old."""
+        """When locks were made, where they and the settings say so; not in the future, or all would be old."""
+        if not self.policy.min_age_days.is_on:
+            return {}
         age, now = timedelta(days=self.policy.min_age_days.limit), datetime.now(UTC)
         cutoffs = {key: moment for key, path in _present().items() if (moment := locks.read_cutoff(path))}
         return {key: min(moment, now - age) + age for key, moment in cutoffs.items()}

@@ -471,6 +471,15 @@ def test_one_name_with_two_hashes_on_a_page_is_refused(checkout: Checkout) -> No
 # An upstream that is down, or talks nonsense
 
 
+def test_an_upstream_that_knows_nothing_is_asked_at_another_address(checkout: Checkout) -> None:
+    approve(ALPHA, BETA)
+    url = checkout.upstream.url.removesuffix("/simple/").replace("//", "//user:secret@")
+    assert refusal(checkout, f"--upstream={url}") == (
+        f"{url.replace('user:secret@', '')}: knows none of 2 projects; "
+        "is UPSTREAM the address of an index, such as https://pypi.org/simple/?"
+    )
+
+
 def test_an_upstream_that_is_down_is_named(
     checkout: Checkout, upstream: Upstream, one_published: dict[str, bytes]
 ) -> None:

@@ -353,6 +353,18 @@ def test_a_waiver_that_has_expired_excuses_nothing(history: History) -> None:
     assert "waived" not in printed
 
 
+@pytest.mark.parametrize(("old", "new"), [("  min_age_days: 14\n", ""), ("resolve_deps", "resolve_dep")])
+def test_without_an_age_to_go_by_files_are_no_younger(history: History, old: str, new: str) -> None:
+    def age() -> int:
+        return next(int(fact.split()[4]) for fact in told(history)[0] if "newest file" in fact)
+
+    take(history, licensed("alpha", "1.1"))
+    before, settings = age(), Path("packages.yaml")
+    assert before > 0
+    settings.write_text(settings.read_text().replace(old, new))
+    assert age() >= before
+
+
 @pytest.mark.parametrize(("version", "is_excused"), [("1.1", True), ("1.1+local", False)])
 def test_a_review_excuses_what_make_index_does(history: History, version: str, *, is_excused: bool) -> None:
     Path("waivers.yaml").write_text(
