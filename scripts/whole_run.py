@@ -129,5 +129,5 @@ def publish_all(args: argparse.Namespace) -> str:
             record = Record(day, checkout.paths, checkout.inputs, release, holds, report.said, due, pool=done.pool)
             if checkout.is_as_read():
                 last_run.keep(root, record, left, args.signing_key)
-    state = "published" if is_new else "nothing changed, still"
+    state = "published" if is_new else "mended, still" if done.added or done.retired else "nothing changed, still"
     return f"{state} {release}: {holds} ({done.added} added, {done.retired} retired)"

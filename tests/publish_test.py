@@ -66,6 +66,19 @@ def test_a_file_that_gave_way_to_another_of_its_name_comes_back_by_its_hash(chec
     assert content(live(checkout)) == content(release)
 
 
+def test_what_was_damaged_or_left_there_is_said_to_be_mended(
+    checkout: Checkout, capsys: pytest.CaptureFixture[str]
+) -> None:
+    release = publish(checkout, ALPHA)
+    (checkout.root / "packages" / ALPHA.filename).write_bytes(b"evil")
+    (checkout.root / "packages" / "stray.txt").write_bytes(b"")
+    capsys.readouterr()
+    checkout.index()
+    told = f"mended, still {release.name}: 1 projects, 1 files (1 added, 1 retired)"
+    assert capsys.readouterr().err == f"{checkout.root}: {told}\n"
+    assert pool(checkout) == expected_pool(ALPHA)
+
+
 # The forms in which a release's pages write a time.
 TIMES = {
     r"20\d{6}T\d{6}Z": "%Y%m%dT%H%M%SZ",
