@@ -90,8 +90,9 @@ def _publish(
             report.add(judge.conflict_findings(offer, questions, settings, site, gathered.paths))
         offer.forget_served()
         report.close()
-        origin = origin_of(stage(root, args.caddy))
         checkout.refuse_other()
+        origin = origin_of(stage(root, args.caddy))
+        checkout.refuse_other()  # origin_of read it again
         made = Made(offer, site, built, gathered.paths, gathered.moment, wanted, origin)
         signing = Signing(args.signing_key, args.allowed_signers)
         published = publish(root, made, args.keep, signing, is_forced=args.force)
