@@ -22,7 +22,7 @@ def at_rest() -> Iterator[None]:
 
 @contextmanager
 def at_work() -> Iterator[None]:
-    """Let it look at what comes from now on, such as parsed HTML, which is full of circles; then as before."""
+    """Let it look at what comes from now on, such as parsed HTML, full of circles; at what there is, never."""
     is_at_rest = not gc.isenabled()
     gc.freeze()
     gc.enable()

@@ -20,7 +20,7 @@ from scripts import collector, facts, first_party, locks, pool
 from scripts.config import Config
 from scripts.cores import in_loads, on_all_cores
 from scripts.digest import Stamp, remember, remembered, sha256_of, stamp_of
-from scripts.distribution import SUFFIXES
+from scripts.distribution import SUFFIXES, is_filename
 from scripts.download import Download, download_all
 from scripts.durable import sync
 from scripts.facts import Memory, Status
@@ -150,12 +150,12 @@ def _take_in(root: Root, files: Mapping[str, Path]) -> None:
         temporary.rename(root.incoming / name)
 
 
-def _gave_way(root: Root, wanted: Iterable[Pin]) -> dict[str, Path]:
+def _displaced(root: Root, wanted: Iterable[Pin]) -> dict[str, Path]:
     """Find, by the names that they had, files that another file of that name took the place of."""
     known, found = published(root), dict[str, Path]()
     for pin in (pin for pin in wanted if pin.sha256 in known):
-        name = known[pin.sha256].filename
-        places = (path for path in pool.candidates(root, name) if is_file(path))
+        name = known[pin.sha256].filename  # which whoever can write to the shared folder may have written
+        places = (path for path in pool.places_of(root, name) if is_file(path)) if is_filename(name) else ()
         if place := next((path for path in places if sha256_of(path) == pin.sha256), None):
             found[name] = place
     return found
@@ -176,7 +176,7 @@ def _in_reach(root: Root, wanted: Wanted, settings: Config) -> Places[Pin]:
     found = held(root, wanted, settings.allow_sdists)
     missing = [pin for pin in wanted if pin not in found]
     ours = {wheels[pin.sha256].name: wheels[pin.sha256] for pin in missing if pin.sha256 in wheels}
-    if files := _gave_way(root, missing) | ours:
+    if files := _displaced(root, missing) | ours:
         _take_in(root, files)
         found = held(root, wanted, settings.allow_sdists)
     in_house = locks.in_house(key for pin in wanted if pin not in found for key in wanted[pin])

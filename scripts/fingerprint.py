@@ -36,10 +36,11 @@ def _digest(parts: Iterable[str]) -> str:
 
 
 def _files(path: Path) -> list[Path]:
-    """List a file, or the files below a folder; what Python keeps of its own code does not count."""
+    """List a file, or the files below a folder, without what Python, editors and version control keep there."""
     if not path.is_dir():
         return [path]
-    return sorted(one for one in path.rglob("*") if not one.is_dir() and one.parent.name != "__pycache__")
+    found = ((one, one.relative_to(path).parts) for one in path.rglob("*") if not one.is_dir())
+    return sorted(one for one, parts in found if not any(part[0] == "." or part == "__pycache__" for part in parts))
 
 
 def _packages() -> list[str]:

@@ -103,7 +103,7 @@ def keep_a_day(root: Root, place: Path) -> None:
 
 def _move_to_retired(path: Path, place: Path) -> None:
     """Rename, which a reader's open file survives; the time says from when on it may go a day later."""
-    with suppress(PermissionError):  # what another user put there has the time that it has
+    with suppress(PermissionError):  # another user's has the time that it has: see `_is_past` in release.py
         os.utime(path, follow_symlinks=False)
     path.rename(place)
 
@@ -179,7 +179,7 @@ def _is_one_of(path: Path, facts: Mapping[str, Sequence[Fact]]) -> bool:
     return any(is_right(path, fact) for name in _names(path) for fact in facts.get(name, ()))
 
 
-def candidates(root: Root, name: str) -> Iterator[Path]:
+def places_of(root: Root, name: str) -> Iterator[Path]:
     """Yield where a file of the pool may be: what gave way to another of its name has a number behind its name."""
     yield from (root.packages / name, root.retired / name)
     numbered = sorted(root.retired.glob(f"{glob.escape(_cut(name))}.*"))
@@ -188,7 +188,7 @@ def candidates(root: Root, name: str) -> Iterator[Path]:
 
 def find(root: Root, name: str, fact: Fact) -> Path | None:
     """Find a file of a release in the pool or among what left it, by what it holds."""
-    return next((path for path in candidates(root, name) if is_right(path, fact)), None)
+    return next((path for path in places_of(root, name) if is_right(path, fact)), None)
 
 
 def check(root: Root, made: Manifest, paths: Iterable[str], words: list[str]) -> None:

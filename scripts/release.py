@@ -195,8 +195,12 @@ def next_due(root: Root, keep: int) -> float:
 
 
 def _is_past(path: Path, now: float) -> bool:
-    """Whether a day has passed since a release stopped being live, or a file left the pool: then it was touched."""
-    return now - path.lstat().st_mtime > GRACE
+    """Whether a day has passed since a release stopped being live, or a file left the pool: then it was touched.
+
+    Another user's file, which we cannot touch, has the time of its last rename.
+    """
+    found = path.lstat()
+    return now - (found.st_mtime if found.st_uid == os.geteuid() else found.st_ctime) > GRACE
 
 
 def is_damaged(release: Path) -> bool:

@@ -15,6 +15,11 @@ from scripts.root import Root
 from scripts.stage import CADDYFILE, START, find_caddy
 from scripts.terminal import run
 
+_REMEDIES = {
+    errno.EADDRINUSE: "end what listens there, or name another port",
+    errno.EACCES: "name a port above 1023",
+}
+
 
 def _check_free(listen: str) -> None:
     """Raise SystemExit where nobody can listen there; Caddy itself would share the port with another Caddy."""
@@ -26,9 +31,8 @@ def _check_free(listen: str) -> None:
         remedy = "write 127.0.0.1:8000, or :8000 for every address"
         raise SystemExit(f"LISTEN: {listen} is not host:port; {remedy}") from None
     except OSError as error:
-        is_taken = error.errno == errno.EADDRINUSE
-        remedy = "end what listens there, or name another port" if is_taken else "name an address of this machine"
-        reason = error.strerror if isinstance(error, socket.gaierror) else os.strerror(error.errno or 0)
+        remedy = _REMEDIES.get(error.errno or 0, "name an address of this machine")
+        reason = str(error.strerror).partition(" (while ")[0]
         raise SystemExit(f"LISTEN: {listen}: {reason}; {remedy}") from None
 
 

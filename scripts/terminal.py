@@ -100,17 +100,27 @@ def raise_disk_error(said: str, where: Path) -> None:
         raise OSError(int(number[1]), os.strerror(int(number[1])), str(where))
 
 
+def _leave_output() -> None:
+    """Let the interpreter not write what is left, and fail again."""
+    if sys.stdout:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def run(main: Callable[[], int]) -> int:
     """Call main; on Ctrl-C end by that signal once everything is cleaned up, so that make prints the one line."""
     if signal.getsignal(signal.SIGINT) is end_by_signal:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         status = main()
-        sys.stdout.flush()
+        if sys.stdout:  # which whoever starts us may have closed
+            sys.stdout.flush()
         return status
     except BrokenPipeError:  # whoever read our output, such as head, has enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _leave_output()
         return 1
+    except OSError as error:
+        _leave_output()
+        raise SystemExit(f"{error.filename or 'standard output'}: {error.strerror or error}; mend that") from None
     except SystemExit as error:
         # A sentence may quote a package, an upstream or a server.
         raise SystemExit(printable_lines(error.code) if isinstance(error.code, str) else error.code) from None

@@ -56,8 +56,11 @@ class _Checkout(NamedTuple):
         return sorted(filter(None, {*files, self.settings.first_party}))
 
     def is_as_read(self) -> bool:
-        """Whether nothing of it, nor of the code, has changed since."""
-        return inputs_digest(self.args, self.paths) == self.inputs
+        """Whether nothing of it, nor of the code, has changed since; what goes while it is read has."""
+        try:
+            return inputs_digest(self.args, self.paths) == self.inputs
+        except OSError:
+            return False
 
     def refuse_other(self) -> None:
         """Raise SystemExit where something has: the release would tell of what it is not made of."""

@@ -29,6 +29,7 @@ def test_at_rest_circles_stay_and_at_work_they_go() -> None:
     with collector.at_rest():
         assert _left(10_000) == 10_000
         with collector.at_work():
+            assert gc.get_freeze_count() > 1_000
             assert _left(10_000) < 5_000
         assert not gc.isenabled()
     assert gc.isenabled()

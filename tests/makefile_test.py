@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 from distributions import wheel
 from interpreters import found
-from project import CODE, copy_of_project, environment, find_caddy, free_port, make, wait_until_served
+from project import ALONE, CODE, copy_of_project, environment, find_caddy, free_port, make, wait_until_served
 from published import Published
 from upstream import Upstream
 
@@ -282,13 +282,28 @@ def test_nothing_is_said_to_be_served_where_nobody_can_listen(
     assert (caught.value.code, capsys.readouterr().err) == (said, "")
 
 
-def test_a_reader_that_has_enough_is_no_error_of_the_folder(original: Published) -> None:
+@pytest.mark.parametrize("is_buffered", [False, True])
+@pytest.mark.parametrize("verb", ["releases", "closure_matrix"])
+def test_a_reader_that_has_enough_is_no_error(original: Published, verb: str, *, is_buffered: bool) -> None:
     reader, writer = os.pipe()
     os.close(reader)
-    command = (sys.executable, "-m", "scripts.releases", f"--root={original.root}")
-    done = subprocess.run(command, cwd=CODE, stdout=writer, stderr=subprocess.PIPE, text=True, check=False)
+    env = environment(PYTHONPATH=str(CODE), PYTHONUNBUFFERED="" if is_buffered else "1", **ALONE)
+    command = (sys.executable, "-m", f"scripts.{verb}", f"--root={original.root}")
+    done = subprocess.run(command, cwd=original.checkout, env=env, stdout=writer, stderr=subprocess.PIPE, text=True)
     os.close(writer)
-    assert (done.returncode, done.stderr) == (1, "")
+    assert done.returncode == 1
+    assert [line for line in done.stderr.splitlines() if not line.startswith("not checked: ")] == []
+
+
+@pytest.mark.parametrize(
+    ("redirection", "expected"),
+    [(">&-", (0, "")), (">/dev/full", (1, "standard output: No space left on device; mend that\n"))],
+)
+def test_an_output_that_takes_nothing_is_told(original: Published, redirection: str, expected: tuple[int, str]) -> None:
+    script = f'"$0" -m scripts.releases --root="$1" {redirection}'
+    env = environment(PYTHONPATH=str(CODE), PYTHONUNBUFFERED="", **ALONE)
+    done = subprocess.run(("sh", "-c", script, sys.executable, original.root), env=env, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == expected
 
 
 def test_serve_says_what_is_missing(project: Path, original: Published) -> None:

@@ -14,9 +14,9 @@ from index_test import refusal, tree
 from publish_test import live, pool, publish
 from signers import make_signer
 
-from scripts import release, whole_run
+from scripts import fingerprint, manifest, release, whole_run
 
-ALPHA, BETA = (wheel(name, "1.0") for name in ("alpha", "beta"))
+ALPHA, BETA, GAMMA = (wheel(name, "1.0") for name in ("alpha", "beta", "gamma"))
 CHANGED = "the checkout, or our own code, changed while make index worked with it; nothing is published, run it again"
 
 
@@ -36,11 +36,13 @@ def test_a_checkout_that_changes_is_not_published(
     checkout: Checkout, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
     publish(checkout, ALPHA)
-    before = tree(live(checkout))
+    before, gathered = tree(live(checkout)), list[str]()
     checkout.upstream.add(BETA)
     approve(ALPHA, BETA)
+    meanwhile(monkeypatch, whole_run, "gather", lambda: gathered.append(step))
     meanwhile(monkeypatch, whole_run, step, lambda: approve(BETA))
     assert refusal(checkout) == CHANGED
+    assert bool(gathered) == (step not in {"read_approved", "opened"})  # nobody waits for what is not published
     assert tree(live(checkout)) == before
 
 
@@ -54,21 +56,46 @@ def test_a_later_change_is_for_the_next_run(checkout: Checkout, monkeypatch: pyt
     assert ALPHA.filename not in pool(checkout)
 
 
+@pytest.mark.parametrize("name", [".fetch.py.swp", "__pycache__/x.pyc", ".git/lock", "more/.x"])
+def test_what_editors_and_version_control_keep_is_no_change(tmp_path: Path, name: str) -> None:
+    (tmp_path / "fetch.py").touch()
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    (tmp_path / name).touch()
+    assert fingerprint._files(tmp_path) == [tmp_path / "fetch.py"]
+
+
 @pytest.mark.parametrize("is_next_to_work", [False, True])
-def test_a_file_that_changes_once_it_was_read_is_not_believed(checkout: Checkout, *, is_next_to_work: bool) -> None:
+@pytest.mark.parametrize(("module", "step"), [(manifest, "sha256_of"), (release, "_write"), (release, "_prune")])
+def test_a_file_that_changes_once_it_was_read_is_not_believed(
+    checkout: Checkout, module: Any, step: str, *, is_next_to_work: bool
+) -> None:
+    publish(checkout, ALPHA)
+    place = checkout.root / "packages" / ALPHA.filename
+
     def damage() -> None:
-        with (checkout.root / "packages" / ALPHA.filename).open("r+b") as file:
+        with place.open("r+b") as file:
             file.write(b"evil")
 
     with pytest.MonkeyPatch.context() as once:
-        meanwhile(once, release, "_prune", damage)
-        publish(checkout, ALPHA)
-    assert (checkout.root / "packages" / ALPHA.filename).read_bytes()[:4] == b"evil"
-    if is_next_to_work:
+        if module is manifest:
+            work = manifest.sha256_of
+
+            def read_and_damage(path: Path | str, *known: Any) -> str:
+                sha256: str = work(path, *known)
+                if str(path) == str(place):
+                    damage()
+                return sha256
+
+            once.setattr(manifest, "sha256_of", read_and_damage)
+        else:
+            meanwhile(once, module, step, damage)
         publish(checkout, ALPHA, BETA)
+    assert place.read_bytes()[:4] == b"evil"
+    if is_next_to_work:
+        publish(checkout, ALPHA, BETA, GAMMA)
     else:
         checkout.index()
-    assert (checkout.root / "packages" / ALPHA.filename).read_bytes() == ALPHA.data
+    assert place.read_bytes() == ALPHA.data
 
 
 def test_a_key_that_is_gone_by_the_end_leaves_no_record(

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from approved import approve
 from conftest import Checkout
 from distributions import wheel
 from index_test import refusal
 from publish_test import expected_pool, live, pool, publish
 
+from scripts import files
+from scripts.files import read_json
 from scripts.history import read
 
 ALPHA, BETA = (wheel(name, "1.0") for name in ("alpha", "beta"))
@@ -58,6 +62,31 @@ def test_a_note_of_a_rollback_that_is_none_is_one_sentence(checkout: Checkout, p
     assert refusal(checkout).startswith(f"{checkout.root}/.rolled-back: cannot be read (")
 
 
+@pytest.mark.parametrize("name", ["link/beta-1.0-py3-none-any.whl", "/etc/hosts", "a\0b", "a" * 300, "../x.whl", "*"])
+def test_a_name_that_a_release_tells_leads_nowhere_else(checkout: Checkout, tmp_path: Path, name: str) -> None:
+    publish(checkout, ALPHA)
+    planted = checkout.root / "releases" / "20261101T000000Z-000000000000"
+    planted.mkdir()
+    (planted / "release.txt").write_text(f"{planted.name}\n")
+    (planted / "files.jsonl").write_text(f"{json.dumps({'filename': name, 'hash': f'sha256={BETA.sha256}'})}\n")
+    (checkout.root / "incoming" / "link").symlink_to(tmp_path)
+    (checkout.root / "packages" / "link").mkdir()
+    BETA.save(checkout.root / "packages" / "link")
+    approve(ALPHA, BETA)
+    checkout.upstream.add(BETA)
+    before = sorted(tmp_path.iterdir())
+    refusal(checkout)
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_json_of_any_size_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "x.json").write_text("[1, 2]")
+    assert read_json(tmp_path / "x.json") == [1, 2]
+    monkeypatch.setattr(files, "_MOST_JSON", 5)
+    with pytest.raises(ValueError, match="it has 6 bytes"):
+        read_json(tmp_path / "x.json")
+
+
 @pytest.mark.parametrize("count", ["Infinity", "1e999", "null", "[]"])
 def test_a_count_that_is_none_begins_a_new_story(tmp_path: Path, count: str) -> None:
     change = f'{{"project":"a","kind":"added","before":[],"after":[],"files_added":{count},"files_removed":0}}'
@@ -78,9 +107,13 @@ def test_a_stray_whose_time_only_its_owner_may_set_leaves_with_the_others(
             raise PermissionError(1, "Operation not permitted", str(path))
         utime(path, *arguments, **options)  # type: ignore[arg-type]
 
+    utime(stray, (0, 0))
+    owner = stray.stat().st_uid
     monkeypatch.setattr(os, "utime", set_time)
+    monkeypatch.setattr(os, "geteuid", lambda: owner + 1)
     publish(checkout, ALPHA)
     assert pool(checkout) == expected_pool(ALPHA)
+    assert (checkout.root / "retired" / stray.name).exists()  # for a day
 
 
 def test_what_cannot_leave_is_named_once_all_else_has_left(checkout: Checkout, monkeypatch: pytest.MonkeyPatch) -> None:
