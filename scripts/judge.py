@@ -68,11 +68,13 @@ def policy_findings(report: Report, offer: Offer, settings: Config, root: Root, 
 
 
 def closure_findings(offer: Offer, settings: Config) -> tuple[list[Finding], list[Question]]:
-    """Return what clients would miss, and what only a site can tell, once it is built."""
+    """Return what clients would miss, and what only a site can tell, once it is built; no memory of it is left."""
     if settings.closure == "off":
         return [], []
     check = Check(offer, settings)
-    return check.findings(), conflicts.doubtful(check)
+    found = check.findings(), conflicts.doubtful(check)
+    offer.forget_served()
+    return found
 
 
 def conflict_findings(

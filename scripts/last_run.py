@@ -26,7 +26,7 @@ from typing import NamedTuple
 from scripts import fingerprint, manifest
 from scripts.digest import forget, remember, stamp_of
 from scripts.files import is_file, read_json, remove, write_synced
-from scripts.manifest import Fact
+from scripts.fingerprint import PoolWords
 from scripts.root import Root
 from scripts.signature import is_of, sign
 
@@ -64,20 +64,17 @@ def today() -> str:
     return f"{datetime.now(UTC):%Y-%m-%d}"
 
 
-def _taken_for(pool: Mapping[str, Fact], packages: Path) -> Iterator[str]:
-    """Remember each file of the pool as what a manifest lists, and yield the system's word on it."""
-    for name, stat in fingerprint.stats(packages):
-        if fact := pool.get(name):
-            remember(stamp_of(stat), fact.sha256)
-        yield fingerprint.word_on(name, stat)
-
-
 def _remember_pool(root: Root) -> bool:
     """Take the pool's files for what the live release says; returns whether the record vouches for that."""
     record, live = read(root.path), root.live
     if record is None or live is None or record.day != today():
         return False
-    return record.pool == fingerprint.pool_digest(live, _taken_for(manifest.read(live).pool, root.packages))
+    pool, words = manifest.read(live).pool, PoolWords()
+    for name, stat in fingerprint.stats(root.packages):
+        if fact := pool.get(name):
+            remember(stamp_of(stat), fact.sha256)
+        words.add(name, stat)
+    return record.pool == words.digest(live)
 
 
 def _beside(root: Root, key: str) -> dict[str, bytes]:
@@ -112,7 +109,7 @@ def take(root: Root, key: str) -> dict[str, bytes]:
 def _completed(root: Root, record: Record) -> Record:
     live = root.releases / record.release
     is_whole = bool(fingerprint.every_file(root, live))
-    if is_whole and record.pool != fingerprint.pool_digest(live, fingerprint.looked_into(root.packages)):
+    if is_whole and record.pool != fingerprint.pool_digest(live, root.packages):
         return record  # it changed since it was read, and the next run is to see that
     return record._replace(is_whole=is_whole, shared=fingerprint.shared_digest(root, live, is_whole=is_whole))
 

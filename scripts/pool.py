@@ -16,7 +16,7 @@ from pathlib import Path
 
 from scripts.durable import sync_all
 from scripts.files import is_file, is_silly, write_whole
-from scripts.fingerprint import word_on
+from scripts.fingerprint import PoolWords
 from scripts.manifest import PACKAGES, Fact, Manifest, is_right, pool_of, stat_if_right
 from scripts.root import Root
 
@@ -26,7 +26,7 @@ Sources = Mapping[str, Path | Callable[[], bytes]]
 
 
 def fill(
-    root: Root, made: Manifest, sources: Sources, gave_way: list[tuple[Path, Path]], words: list[str]
+    root: Root, made: Manifest, sources: Sources, gave_way: list[tuple[Path, Path]], words: PoolWords
 ) -> list[str]:
     """Put into the pool what it does not have of a release's files; returns their paths, for `check` to read them back.
 
@@ -47,12 +47,12 @@ def fill(
     return absent
 
 
-def _wrong(root: Root, made: Manifest, paths: Iterable[str], words: list[str]) -> list[str]:
+def _wrong(root: Root, made: Manifest, paths: Iterable[str], words: PoolWords) -> list[str]:
     """List what is not what a release's manifest says; paths are those of the manifest, which take no memory."""
     wrong = []
     for path in paths:
         if stat := stat_if_right(f"{root.path}/{path}", made.files[path]):
-            words.append(word_on(path.removeprefix(PACKAGES), stat))
+            words.add(path.removeprefix(PACKAGES), stat)
         else:
             wrong.append(path)
     return wrong
@@ -191,7 +191,7 @@ def find(root: Root, name: str, fact: Fact) -> Path | None:
     return next((path for path in places_of(root, name) if is_right(path, fact)), None)
 
 
-def check(root: Root, made: Manifest, paths: Iterable[str], words: list[str]) -> None:
+def check(root: Root, made: Manifest, paths: Iterable[str], words: PoolWords) -> None:
     """Read back what was put into the pool; what is other than the new pages promise goes, since it has a URL.
 
     Of what is right, the system's word is added to words.

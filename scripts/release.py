@@ -19,7 +19,7 @@ from typing import NamedTuple
 from scripts import manifest, pool
 from scripts.durable import sync, sync_all
 from scripts.files import is_file, is_folder, is_same, is_silly, remove, write_synced
-from scripts.fingerprint import pool_digest
+from scripts.fingerprint import PoolWords
 from scripts.manifest import ID_FILE, LINK, OWN, Fact, Manifest, is_right
 from scripts.pool import Sources
 from scripts.root import Root, release_time
@@ -83,8 +83,7 @@ def make_live(root: Root, made: Manifest, site: Path, sources: Sources, keep: in
     where the shared folder cannot be written or reads back wrong; what was live then still is.
     """
     root.refuse_if_taken()
-    gave_way: list[tuple[Path, Path]] = []
-    words: list[str] = []
+    gave_way, words = list[tuple[Path, Path]](), PoolWords()
     try:
         added = pool.fill(root, made, sources, gave_way, words)
         sync(root.packages)
@@ -92,7 +91,7 @@ def make_live(root: Root, made: Manifest, site: Path, sources: Sources, keep: in
         if site != release:
             _write(root, made, site)
         pool.check(root, made, added, words)
-        as_read = pool_digest(release, words)
+        as_read = words.digest(release)
         if root.live != release:
             _raise_generation(root, made.generation)
             _switch(root, release)

@@ -212,8 +212,7 @@ def test_a_run_that_works_does_not_hash_again_what_the_last_one_hashed(checkout:
     other = data[:4] + bytes([data[4] ^ 1]) + data[5:]  # the time in gzip's header, which nobody reads
     place.write_bytes(other)
     # As if the system had said nothing of that.
-    pool = fingerprint.looked_into(checkout.root / "packages")
-    edit_record(checkout, pool=fingerprint.pool_digest(live(checkout), pool))
+    edit_record(checkout, pool=fingerprint.pool_digest(live(checkout), checkout.root / "packages"))
     publish(checkout, ALPHA, GAMMA)
     assert place.read_bytes() == other
     edit_record(checkout, day="2020-01-01")  # the first run of a day hashes everything
