@@ -62,20 +62,26 @@ def in_loads(files: Iterable[tuple[Item, int]]) -> list[list[Item]]:
     return pieces
 
 
+def _processes(number: int) -> ProcessPoolExecutor | None:
+    """Return so many processes, none of which runs yet; None where one is enough, or the system has none to give."""
+    if number < 2:
+        return None
+    try:
+        return ProcessPoolExecutor(number, get_context("fork"), _end_with, (os.getpid(),))
+    except OSError:  # they need a semaphore, which a container without /dev/shm does not have
+        return None
+
+
 def on_all_cores(work: Callable[[Item], Result], items: Sequence[Item]) -> Iterator[Result]:
     """Yield the result of each item, in their order; the first exception ends all.
 
     Raises SystemExit where the system killed a process.
     """
-    if len(items) < 2 or cores() < 2:
+    pool = _processes(min(cores(), len(items)))
+    if pool is None:
         yield from map(work, items)
         return
     _forked[:] = work, items
-    try:
-        pool = ProcessPoolExecutor(min(cores(), len(items)), get_context("fork"), _end_with, (os.getpid(),))
-    except OSError:  # it needs a semaphore, which a container without /dev/shm does not have
-        yield from map(work, items)
-        return
     try:
         with warnings.catch_warnings():
             # Python warns of threads at a fork, which may hold a lock: ours, the heartbeat, holds none that work needs.

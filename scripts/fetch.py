@@ -168,7 +168,7 @@ def _not_in_house(pin: Pin, wheels: Mapping[str, Path]) -> str:
 
 
 def _in_reach(root: Root, wanted: Wanted, settings: Config) -> Places[Pin]:
-    """Find the files that need no upstream: those held, and the in-house ones.
+    """Find the files that need no upstream: those held, those that gave way to others, and the in-house ones.
 
     Raises SystemExit where an in-house one is gone: no upstream is asked for a release that cannot be.
     """

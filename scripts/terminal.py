@@ -119,8 +119,10 @@ def run(main: Callable[[], int]) -> int:
         _leave_output()
         return 1
     except OSError as error:
-        _leave_output()
-        raise SystemExit(f"{error.filename or 'standard output'}: {error.strerror or error}; mend that") from None
+        if not error.filename:
+            _leave_output()
+        text = f"{error.filename or 'standard output'}: {error.strerror or error}; mend that"
+        raise SystemExit(printable_lines(text)) from None
     except SystemExit as error:
         # A sentence may quote a package, an upstream or a server.
         raise SystemExit(printable_lines(error.code) if isinstance(error.code, str) else error.code) from None

@@ -35,11 +35,7 @@ def signers(text: str) -> Path:
 _OPTIONS: dict[str, dict[str, Any]] = {
     "root": {"type": Path, "required": True, "help": "the shared folder"},
     "upstream": {"default": "", "help": "index URL in place of pip's index-url"},
-    "fetch-timeout": {
-        "type": partial(positive, "FETCH_TIMEOUT"),
-        "default": "3600",
-        "help": "seconds in all",
-    },
+    "fetch-timeout": {"type": partial(positive, "FETCH_TIMEOUT"), "default": "3600", "help": "seconds in all"},
     "keep": {"type": partial(positive, "KEEP"), "default": "5", "help": "how many releases stay"},
     "force": {"type": partial(switch, "FORCE"), "default": "", "help": "1: publish what was rolled back, or is older"},
     "allowed-signers": {"type": signers, "default": "", "help": "who may sign, if it is there: ssh-keygen(1)"},
