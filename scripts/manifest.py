@@ -35,7 +35,7 @@ PROGRAMS = frozenset({"caddy", "caddy-server", "Caddyfile"})
 _quoted = json.encoder.encode_basestring_ascii
 _SHA256 = re.compile("[0-9a-f]{64}")
 _MOST_BYTES = 2**30
-_IN_POOL = re.compile(r'^\{"path": "packages/([^"/\\]+)", "sha256": "([0-9a-f]{64})", "size": ([0-9]{1,15})\}$', re.M)
+_IN_POOL = re.compile(r'\{"path": "packages/([^"/\\]+)", "sha256": "([0-9a-f]{64})", "size": ([0-9]{1,15})\}\n')
 
 
 class Fact(NamedTuple):
@@ -236,9 +236,9 @@ def pool_of(release: Path, is_asked: Callable[[str], bool]) -> Iterator[tuple[st
     """Yield the files of the pool that a release lists, those that are asked for by name."""
     found = stat_of(release / FILE)
     if found and found.st_size <= _MOST_BYTES:
-        text = (release / FILE).read_text(encoding="ascii", errors="replace")
-        listed = (match for match in _IN_POOL.finditer(text) if is_asked(match[1]))
-        yield from ((match[1], Fact(match[2], int(match[3]))) for match in listed)
+        with (release / FILE).open(encoding="ascii", errors="replace") as lines:  # as one text they take 80 MB
+            listed = (match for match in map(_IN_POOL.fullmatch, lines) if match and is_asked(match[1]))
+            yield from ((match[1], Fact(match[2], int(match[3]))) for match in listed)
 
 
 def generation_of(release: Path) -> int:

@@ -10,11 +10,12 @@ import shutil
 import sys
 import threading
 import time
+import tracemalloc
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta, tzinfo
 from functools import partial
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import pytest
 from approved import approve
@@ -23,6 +24,8 @@ from distributions import Distribution, wheel
 from index_test import refusal, tree
 from manifests import remake
 from upstream import Upstream
+
+from scripts import manifest
 
 ALPHA, BETA, GAMMA = (wheel(name, "1.0") for name in ("alpha", "beta", "gamma"))
 ID = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{12}")
@@ -427,15 +430,29 @@ def test_once_a_release_has_what_leaves_the_pool_older_ones_are_not_read(
 ) -> None:
     releases = [publish(checkout, *files) for files in ((ALPHA, BETA), (ALPHA, BETA, GAMMA))]
     read: list[Path] = []
-    read_text = Path.read_text
+    opened = Path.open
 
-    def noted(path: Path, encoding: str | None = None, errors: str | None = None) -> str:
+    def noted(path: Path, *mode: Any, **more: Any) -> Any:
         read.append(path)
-        return read_text(path, encoding, errors)
+        return opened(path, *mode, **more)
 
-    monkeypatch.setattr(Path, "read_text", noted)
+    monkeypatch.setattr(Path, "open", noted)
     publish(checkout, ALPHA)
     assert [release / "manifest.jsonl" in read for release in releases] == [False, True]
+
+
+def test_of_a_release_s_manifest_only_what_is_asked_for_is_held(tmp_path: Path) -> None:
+    files = {f"packages/{name}": manifest.fact_of(name.encode()) for name in map("name_{}".format, range(50_000))}
+    made = manifest.Manifest("", 1, "", "", {}, 0, {}, files)
+    (tmp_path / manifest.FILE).write_text("".join(made.lines()))
+    tracemalloc.start()
+    try:
+        found = list(manifest.pool_of(tmp_path, "name_7".__eq__))
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert found == [("name_7", manifest.fact_of(b"name_7"))]
+    assert peak < (tmp_path / manifest.FILE).stat().st_size / 10
 
 
 def test_a_release_stays_for_a_day_after_another_took_its_place(checkout: Checkout) -> None:

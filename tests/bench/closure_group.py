@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 from project import ALONE, CODE, environment
@@ -15,7 +16,7 @@ from bench.place import NO_UPSTREAM, Place
 from bench.table import Row, row
 from scripts import last_run
 
-SIZES = (1_000, 5_000)
+SMALL, LARGE = 1_000, 5_000
 _FILES_EACH = 10
 # The check is a part of a run; how long that part takes only the run itself can tell.
 _TIMED = """
@@ -61,20 +62,13 @@ def _check(place: Place, checkout: Path, root: Path) -> float:
 
 
 def rows(place: Place) -> Iterator[Row]:
-    """Measure two sizes, and compare them."""
-    own: dict[int, float] = {}
-    for files in SIZES:
-        checkout, root = _publish(place, files)
-        target = "≤ 10 s" if files == SIZES[-1] else ""
-
-        def measure(checkout: Path = checkout, root: Path = root) -> Medians:
-            return side_by_side(lambda: _check(place, checkout, root))
-
-        one = row(f"closure check, {files:,} files, 6 targets", "", target, measure)
-        yield one
-        if one.medians:
-            own[files] = one.medians.ours
-    if len(own) == len(SIZES):
-        small, large = SIZES
-        medians = Medians(own[large], own[small], 1)
-        yield Row(f"closure check, {large:,} files", f"our own time at {small:,}", f"≤ {large / small:g} ×", medians)
+    """Measure two sizes in turn, and compare them."""
+    work, sizes = "closure check, {:,} files, 6 targets", (SMALL, LARGE)
+    small, large = (partial(_check, place, *_publish(place, files)) for files in sizes)
+    measure = partial(side_by_side, large, small, runs=7)
+    both = row(work.format(LARGE), f"our own time at {SMALL:,}", f"≤ {LARGE / SMALL:g} ×", measure)
+    if both.medians:
+        ours, theirs, runs = both.medians
+        yield Row(work.format(SMALL), "", medians=Medians(theirs or 0.0, None, runs))
+        yield Row(work.format(LARGE), "", "≤ 10 s", Medians(ours, None, runs))
+    yield both

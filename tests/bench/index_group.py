@@ -90,13 +90,17 @@ class Pair:
         works = f"first build of {self.files:,}", f"10 files changed of {self.files:,}"
         self._hold_all()
         for work in works:
-            self.change()
-            yield f"time goes, {work}", self._place.profile(partial(shares, INDEX), self._checkout, self._root)
+            yield self.profile_of_time(work)
         self._hold_all()
         for work in works:
             self.change()
             peak, found = self._place.profile(memory, self._checkout, self._root)
             yield f"memory goes, {work}: {peak / 1e6:.0f} MB at its peak", found
+
+    def profile_of_time(self, work: str) -> tuple[str, Shares]:
+        """Change a project, and say where the time goes to publish that."""
+        self.change()
+        return f"time goes, {work}", self._place.profile(partial(shares, INDEX), self._checkout, self._root)
 
     def profile_of_nothing(self) -> tuple[str, Shares]:
         """Say where the time goes where nothing changed since the last run."""
@@ -149,7 +153,7 @@ def _rows_of(pair: Pair, place: Place, is_largest: bool) -> Iterator[Row]:
             place.curves.setdefault(f"{kind} {who}", {})[pair.files] = value or 0.0
     told = place.profiles.setdefault("index", {})
     if is_largest:
-        told.update([pair.profile_of_nothing()])
+        told.update([pair.profile_of_nothing(), pair.profile_of_time(f"10 files changed of {pair.files:,}")])
     if pair.files == max((size for size in place.sizes if size <= _PROFILED), default=None):
         told.update(pair.profiles())
         yield from _brought(pair)
