@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 from typing import NamedTuple
 
+_PIECE = 2**16
 # What was hashed before: inode -> what the system said of the file then, and its sha256.
 _hashed: dict[int, tuple[int, str]] = {}
 
@@ -44,5 +45,10 @@ def sha256_of(path: Path | str, stat: os.stat_result | None = None) -> str:
     """Return a file's sha256 in hex; stat is what the system says of it, where that is known."""
     if _hashed and (sha256 := remembered(stamp_of(stat or Path(path).stat()))):
         return sha256
-    with Path(path).open("rb", buffering=0) as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    digest, place = hashlib.sha256(), os.open(path, os.O_RDONLY)
+    try:  # of small files, which most are, Python's own ways of reading take five times as long
+        while data := os.read(place, _PIECE):
+            digest.update(data)
+    finally:
+        os.close(place)
+    return digest.hexdigest()

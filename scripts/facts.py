@@ -204,9 +204,12 @@ class Memory:
         )
 
     def _provenance(self, filename: str, told: Json, old: Json, release: Path | None) -> bytes | None:
-        new = _read_provenance(self._root.incoming / f"{filename}.provenance", told.get("provenance"))
-        if new is not None or release is None or "_provenance-sha256" not in old:
-            return new
+        if "provenance" in told:
+            new = _read_provenance(self._root.incoming / f"{filename}.provenance", told["provenance"])
+            if new is not None:
+                return new
+        if release is None or "_provenance-sha256" not in old:
+            return None
         path = release / "provenance" / f"{filename}.json"
         known = _read_provenance(path, old["_provenance-sha256"])
         if known is None:

@@ -74,10 +74,10 @@ def gather(
     Raises SystemExit with all that is missing or not sound.
     """
     found = fetch(root, wanted, settings, upstream_url=upstream, timeout=timeout)
-    moment = next_moment(root)
-    files = list_files(root, found, wanted, time_text(moment), locks.in_house(locks.existing()), learned=learned)
+    moment, memory, in_house = next_moment(root), Memory(root), locks.in_house(locks.existing())
+    files = list_files(root, found, wanted, time_text(moment), in_house, memory, learned)
     by_sha256 = Places({pin.sha256: parts for pin, parts in found.parts.items()})
-    return Gathered(offer_of(files, settings, Memory(root)), by_sha256, moment)
+    return Gathered(offer_of(files, settings, memory), by_sha256, moment)
 
 
 def offer_of(files: Sequence[File], settings: Config, memory: Memory) -> Offer:

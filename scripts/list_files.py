@@ -109,15 +109,14 @@ def listing(files: Iterable[File]) -> Iterator[str]:
     return (f"{text(_record(file.distribution, file.facts))}\n" for file in files)
 
 
-def _name_problems(pin: Pin, filename: str) -> Iterator[str]:
-    """Say what dumb-pypi would skip, or put on another project's page, with exit status 0."""
+def _refuse_name(pin: Pin, filename: str) -> None:
+    """Raise ValueError for what dumb-pypi would skip, or put on another project's page, with exit status 0."""
     try:
         project = Package.create(filename=filename).name
     except ValueError as error:
-        yield f"{pin}: dumb-pypi writes no page for such a name ({error}); take another version"
-    else:
-        if project != pin.name:
-            yield f"{pin}: dumb-pypi takes {filename} for a file of {project}; take another version"
+        raise ValueError(f"dumb-pypi writes no page for such a name ({error})") from None
+    if project != pin.name:
+        raise ValueError(f"dumb-pypi takes {filename} for a file of {project}")
 
 
 def _clashes(files: Places[Pin]) -> Iterator[str]:
@@ -142,7 +141,9 @@ def _read_piece(
     found: list[tuple[Pin, Distribution | str]] = []
     for pin in piece:
         try:
-            found.append((pin, distribution.read(paths[pin], pin.sha256, is_sound=pin.sha256 in known)))
+            one = distribution.read(paths[pin], pin.sha256, is_sound=pin.sha256 in known)
+            _refuse_name(pin, one.filename)
+            found.append((pin, one))
         except ValueError as error:
             found.append((pin, str(error)))
     return found
@@ -196,7 +197,6 @@ def list_files(
             facts = _with_upload_time(memory.recall(one, now), known.get(one.sha256))
             facts = facts._replace(first_party=pin in in_house)
             found[one.filename] = File(one, facts, _sorted(tuple(wanted[pin])))
-            problems += _name_problems(pin, one.filename)
     if problems:
         raise SystemExit("\n".join(sorted(problems)))
     return [found[name] for name in sorted(found)]

@@ -13,6 +13,8 @@ from packaging.markers import Marker
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from scripts.requirements import plain_pin
+
 
 class Asked(NamedTuple):
     """What is asked for: a normalised project name, its versions, and whose dependencies come with it.
@@ -39,6 +41,9 @@ _ALONE = ("",)
 @cache
 def need_of(text: str) -> Need:
     """Read a requirement; raises InvalidRequirement where it is none."""
+    if plain := plain_pin(text):
+        name, version = plain
+        return Need(Asked(sys.intern(canonicalize_name(name)), sys.intern(f"=={version}"), _ALONE), None, "")
     one = Requirement(text)
     # Many are of the same project, or of the same version of others.
     project = sys.intern(canonicalize_name(one.name))

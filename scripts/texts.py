@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 
+def _with(other: str, text: str) -> str:
+    """Return a text with another character for each that is not printable; most have none."""
+    return text if text.isprintable() else "".join(char if char.isprintable() else other for char in text)
+
+
 def printable(text: str) -> str:
     """Return a line without what a terminal would obey."""
-    return "".join(char if char.isprintable() else "\ufffd" for char in text)
+    return _with("\ufffd", text)
 
 
 def printable_lines(text: str) -> str:
@@ -15,7 +20,7 @@ def printable_lines(text: str) -> str:
 
 def one_line(text: object, most: int) -> str:
     """Return a text as one line of words, cut to so many characters."""
-    shown = " ".join("".join(char if char.isprintable() else " " for char in str(text)).split())
+    shown = " ".join(_with(" ", str(text)).split())
     return shown if len(shown) <= most else f"{shown[:most]}…"
 
 
