@@ -6,7 +6,6 @@ PEP 503's HTML.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import re
@@ -25,6 +24,7 @@ from urllib3.exceptions import LocationParseError
 from urllib3.util import Retry
 
 from scripts.certificates import Adapter
+from scripts.digest import sha256_of
 from scripts.page import Page, parse_page
 from scripts.until import until
 
@@ -172,8 +172,7 @@ class Upstream:
                     raise UpstreamError(reason_of(error)) from None
             file.flush()
             os.fsync(file.fileno())
-            file.seek(0)
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return sha256_of(place)
 
     def _append(self, url: str, limit: int, file: BinaryIO, show: _Show) -> None:
         """Ask for what is not there of a file yet."""
