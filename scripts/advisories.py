@@ -14,6 +14,7 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import zip_longest
+from operator import itemgetter
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Literal, NamedTuple
@@ -63,6 +64,13 @@ class Audit(NamedTuple):
 
     checked: dict[Pin, list[Advisory]]
     unchecked: dict[Pin, str]
+
+    def unchecked_by_reason(self) -> dict[str, list[str]]:
+        """Return the versions that could not be checked, such as `flask 3.0`, by the reason why."""
+        found: dict[str, list[str]] = {}
+        for (name, version), reason in self.unchecked.items():
+            found.setdefault(reason, []).append(f"{name} {version}")
+        return found
 
 
 class _Settings(NamedTuple):
@@ -163,11 +171,11 @@ def _read(told: dict[str, Any] | None, overlooked: str) -> list[Advisory] | str:
     return sorted(map(_advisory, told["vulns"]))
 
 
-def _audit(pins: Sequence[Pin], settings: _Settings) -> dict[Pin, list[Advisory] | str] | NotChecked:
+def _audit(pins: Sequence[Pin], settings: _Settings) -> dict[Pin, list[Advisory] | str]:
     try:
         told, log = _pip_audit(pins, settings, strict=True)
     except NotChecked as error:
-        return error
+        return dict.fromkeys(pins, str(error))
     overlooked = "; ".join(dict.fromkeys(map(_clean, _OVERLOOKED.findall(log))))
     return {pin: _read(told.get(canonicalize_name(pin[0])), overlooked) for pin in pins}
 
@@ -185,22 +193,15 @@ def find(
 
     url is that of an OSV mirror's query, for the service `osv`; an empty one means the service's own. environment is
     `pip_environment`'s: its proxy and certificates are used. timeout are the seconds that an answer may keep waiting,
-    limit those that all answers to a hundred pins may take. Withdrawn advisories do not count. Raises NotChecked with a
-    reason where pip-audit had no answer for any of them.
+    limit those that all answers to a hundred pins may take. Withdrawn advisories do not count.
     """
     if url and service != "osv":
         raise ValueError(f"the service {service} has an address of its own")
     settings = _Settings(service, url, _own(environment), timeout, limit)
-    runs = list(_runs(pins))
     with ThreadPoolExecutor(_AT_ONCE) as pool:
-        results = list(pool.map(lambda run: _audit(run, settings), runs))
-    failed = [result for result in results if isinstance(result, NotChecked)]
-    if failed and len(failed) == len(runs):
-        raise failed[0]
-    found: dict[Pin, list[Advisory] | str] = {}
-    for run, result in zip(runs, results, strict=True):
-        found |= dict.fromkeys(run, str(result)) if isinstance(result, NotChecked) else result
+        results = list(pool.map(lambda run: _audit(run, settings), _runs(pins)))
+    found = sorted((item for result in results for item in result.items()), key=itemgetter(0))
     return Audit(
-        {pin: told for pin, told in sorted(found.items()) if not isinstance(told, str)},
-        {pin: told for pin, told in sorted(found.items()) if isinstance(told, str)},
+        {pin: told for pin, told in found if not isinstance(told, str)},
+        {pin: told for pin, told in found if isinstance(told, str)},
     )

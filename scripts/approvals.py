@@ -6,14 +6,14 @@ a folder that is no repository, a history that is cut off.
 
 from __future__ import annotations
 
-import os
 import re
-import subprocess
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
+
+from scripts.revision import git
 
 UNCOMMITTED = "not committed yet"
 # What the user has set must not add lines of its own.
@@ -46,11 +46,9 @@ class _GitError(Exception):
 
 
 def _git(*arguments: str) -> str:
-    command = ("git", "--no-optional-locks", "--no-pager", *_SETTINGS, *arguments)
-    environment = os.environ | {"LC_ALL": "C"}
     try:
-        done = subprocess.run(command, env=environment, capture_output=True, check=False)
-    except FileNotFoundError:
+        done = git(*_SETTINGS, *arguments)
+    except SystemExit:
         raise _GitError("git is not installed") from None
     if done.returncode:
         said = done.stderr.decode(errors="replace").strip().splitlines() or ["git failed without a word"]

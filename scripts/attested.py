@@ -25,7 +25,7 @@ def attested(offer: Offer, memory: Memory) -> tuple[Offer, list[Finding]]:
         try:
             publisher = _publisher(file, memory)
         except ValueError as error:
-            found.append(_about(offer, file, str(error)))
+            found.append(about(NAME, [file], str(error), offer))
             publisher = None
         files.append(file._replace(facts=file.facts._replace(publisher=publisher)))
     return dataclasses.replace(offer, files=files), found
@@ -50,7 +50,7 @@ def findings(offer: Offer, memory: Memory, rule: Rule) -> Iterator[Finding]:
         before = memory.publishers(name)
         for file in files:
             if not file.facts.first_party and (fact := _fact(file, before, name in rule.names)):
-                yield _about(offer, file, fact)
+                yield about(NAME, [file], fact, offer)
 
 
 def _fact(file: File, before: dict[str, str], is_required: bool) -> str | None:
@@ -65,7 +65,3 @@ def _fact(file: File, before: dict[str, str], is_required: bool) -> str | None:
 
 def _vanished(had: Sequence[str]) -> str:
     return f"has no attestation; what its project had before was published by {', '.join(had)}"
-
-
-def _about(offer: Offer, file: File, fact: str) -> Finding:
-    return about(NAME, [file], fact, offer)

@@ -15,18 +15,17 @@ from pathlib import Path
 from typing import IO
 
 from scripts import container, manifest, variables
-from scripts.files import is_file, remove
+from scripts.files import remove
 from scripts.manifest import BIN, PACKAGES, Manifest, is_right
 from scripts.release import moment_of, read_right
 from scripts.root import Root, opened_to_read
-from scripts.signature import is_of
+from scripts.signature import is_signed
 from scripts.terminal import disk_errors, run
 
 
 def _live(root: Root) -> Path:
     live = root.published()
-    place = live / manifest.SIGNATURE
-    if not is_file(place) or not is_of("", (live / manifest.FILE).read_bytes(), place.read_bytes()):
+    if not is_signed((live / manifest.FILE).read_bytes(), live / manifest.SIGNATURE):
         raise SystemExit(f"{live}: is not signed, and nobody would import it; run make index with SIGNING_KEY")
     return live
 

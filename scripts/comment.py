@@ -16,7 +16,7 @@ from pathlib import Path
 from scripts import forge
 from scripts.files import is_file
 from scripts.terminal import run
-from scripts.texts import printable
+from scripts.texts import few, printable
 
 _CUT = "\n\n*The rest is too long for a comment; run `make review` to see it.*\n"
 # What a review is about, and what nothing executes: requirements may have other names, but not in these folders.
@@ -30,9 +30,8 @@ def warning(changed: Iterable[str]) -> str:
     code = sorted(path for path in changed if not _DATA.fullmatch(path))
     if not code:
         return ""
-    shown = ", ".join(f"`{printable(path).replace('`', '?')}`" for path in code[:_MOST_PATHS])
-    more = f" and {len(code) - _MOST_PATHS} more" if code[_MOST_PATHS:] else ""
-    return f"> **Do not rely on this review:** the pull request changes {shown}{more}, which may have made it.\n\n"
+    shown = few([f"`{printable(path).replace('`', '?')}`" for path in code], _MOST_PATHS)
+    return f"> **Do not rely on this review:** the pull request changes {shown}, which may have made it.\n\n"
 
 
 def body(path: Path, first: str = "") -> str:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from scripts.change import Change
 from scripts.evidence import Evidence, FileFacts, ProjectFacts
 from scripts.locks import Key
-from scripts.texts import quoted
+from scripts.texts import few, quoted
 from scripts.waivers import Waiver
 
 _MOST_NAMES = 5  # that one sentence lists
@@ -18,14 +18,13 @@ _MOST_NAMES = 5  # that one sentence lists
 class Context(NamedTuple):
     """What a change is looked at with.
 
-    before are the hashes that the base's locks had of each project, and approved the projects of all its locks.
+    before are the hashes that the base's locks had of each project that they approved.
     moments say when locks were made, and as_of when the others were. young is the age in days that files should have.
     private are the projects that no upstream is asked about, in_house those that were and are built in-house.
     """
 
     evidence: Evidence
     before: Mapping[str, frozenset[str]]
-    approved: frozenset[str]
     moments: Mapping[Key, datetime]
     as_of: datetime
     young: int
@@ -49,10 +48,14 @@ class Compared(NamedTuple):
         return self.change.project in self.context.private
 
 
+def former(change: Change, before: Mapping[str, frozenset[str]]) -> frozenset[str]:
+    """Return the hashes of what a change is compared with; where it replaces no file, all that its project had."""
+    return change.old or (frozenset() if change.kind == "added" else before.get(change.project, frozenset()))
+
+
 def compared(change: Change, context: Context) -> Compared:
-    """Return a change with what is known of its files; where it replaces none, the project's former files count."""
-    files = context.evidence.files
-    old = change.old or (frozenset() if change.kind == "added" else context.before.get(change.project, frozenset()))
+    """Return a change with what is known of its files."""
+    files, old = context.evidence.files, former(change, context.before)
     before, after = ([files.get(sha256, FileFacts()) for sha256 in sorted(each)] for each in (old, change.new))
     project = context.evidence.projects.get(change.project, ProjectFacts())
     return Compared(change, before, after, project, context)
@@ -61,5 +64,4 @@ def compared(change: Change, context: Context) -> Compared:
 def listed(names: Iterable[object], most: int = _MOST_NAMES) -> str:
     """Quote the first of several texts of others, and say how many more there are; a set's are sorted."""
     every = sorted(names, key=str) if isinstance(names, frozenset) else list(names)
-    more = f" and {len(every) - most} more" if every[most:] else ""
-    return ", ".join(map(quoted, every[:most])) + more
+    return few(list(map(quoted, every)), most)

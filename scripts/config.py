@@ -9,8 +9,6 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
 
-from packaging.utils import canonicalize_name, is_normalized_name
-
 from scripts import rules, target
 from scripts.requirements import (
     RequirementFile,
@@ -62,12 +60,6 @@ KEYS: tuple[str, ...] = (
     "policy",
     "first_party",
 )
-
-
-def _name_problem(name: str) -> str | None:
-    if is_normalized_name(name):
-        return None
-    return f'"{name}" is not a normalised project name; write "{canonicalize_name(name)}"'
 
 
 def _set_problem(path: str) -> str | None:
@@ -145,7 +137,7 @@ def load(root: Path) -> Config:
 def _optional_names(reader: Reader) -> tuple[str, ...]:
     if reader.values.get("allow_sdists") == []:
         return ()
-    return tuple(sorted(reader.strings("allow_sdists", _name_problem) or ()))
+    return tuple(sorted(reader.strings("allow_sdists", rules.name_problem) or ()))
 
 
 def _denied(reader: Reader) -> dict[str, str]:
@@ -155,7 +147,7 @@ def _denied(reader: Reader) -> dict[str, str]:
         reader.problem("denied", f"{value!r} is not a mapping; write one line a project, as in left-pad: abandoned")
         return {}
     for name, reason in value.items():
-        if problem := _name_problem(str(name)):
+        if problem := rules.name_problem(str(name)):
             reader.problem("denied", problem)
         elif not isinstance(reason, str) or not reason.strip() or not reason.isprintable():
             reader.problem("denied", f"{name} has no reason; write one line of text after its name")

@@ -15,13 +15,14 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from scripts import conformance_sbom, sbom
-from scripts.conformance_facts import Approved, project_problems, provenance_problems, sha256_in
+from scripts.conformance_facts import Approved, project_problems, provenance_problems
 from scripts.conformance_links import file_problems, link_problems, links_of
 from scripts.conformance_simple import Forms, disagreements, parse_html, read_forms, root_problems
 from scripts.conformance_tree import pages, pages_of_projects, release_problems, tree_problems
 from scripts.cores import in_pieces, on_all_cores
 from scripts.digest import sha256_of
 from scripts.distribution import Distribution
+from scripts.facts import sha256_in
 from scripts.files import is_file
 from scripts.held import PACKAGES, Held, as_read, faults, hold_all
 from scripts.list_files import FILE, Record

@@ -11,7 +11,7 @@ from packaging.version import Version
 
 from scripts.conformance_simple import Forms
 from scripts.distribution import parse_filename
-from scripts.facts import STATUSES, Json, is_time, provenance_url
+from scripts.facts import STATUSES, Json, is_time, provenance_url, sha256_in
 from scripts.held import Held
 from scripts.locate import Wanted
 from scripts.locks import Pin
@@ -37,12 +37,6 @@ class Approved(NamedTuple):
         for pin in self.wanted:
             found[pin.name][pin.sha256] = pin
         return found
-
-
-def sha256_in(file: Json) -> str:
-    """Return the hash that a file's object tells."""
-    hashes = file.get("hashes")
-    return str(hashes.get("sha256")) if isinstance(hashes, dict) else ""
 
 
 def project_problems(

@@ -90,7 +90,7 @@ def on_all_cores(work: Callable[[Item], Result], items: Sequence[Item]) -> Itera
         yield from results
     except BrokenProcessPool:
         fact = "a process that had a part of the work was killed, as where memory runs out"
-        raise SystemExit(f"{fact}; nothing is published, so mend that, then try again") from None
+        raise SystemExit(f"{fact}; mend that, then try again") from None
     finally:
         pool.shutdown(cancel_futures=True)
         _forked.clear()

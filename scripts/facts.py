@@ -146,7 +146,8 @@ def provenance_url(filename: str) -> str:
     return f"../../provenance/{filename}.json"
 
 
-def _sha256(file: Json) -> str:
+def sha256_in(file: Json) -> str:
+    """Return the hash that a file's object on a JSON page tells; "" where it tells none."""
     hashes = file.get("hashes")
     return str(hashes.get("sha256", "")) if isinstance(hashes, dict) else ""
 
@@ -156,7 +157,7 @@ def read_page(release: Path, project: str) -> dict[str, Json]:
     page = _read_json(release / "simple" / project / "index.json")
     files = page.pop("files", [])
     objects = (file for file in files if isinstance(file, dict)) if isinstance(files, list) else ()
-    return {"": page} | {sha256: file for file in objects if (sha256 := _sha256(file))}
+    return {"": page} | {sha256: file for file in objects if (sha256 := sha256_in(file))}
 
 
 class Memory:
@@ -181,9 +182,10 @@ class Memory:
             self._page(release, project)
         return self._statuses[release, project]
 
-    def _released(self, project: str, sha256: str) -> tuple[Path, Json] | None:
+    def _released(self, project: str, sha256: str) -> tuple[Path | None, Json]:
+        """Return the newest release that has a file, and what its page says of it, which may be nothing."""
         pages = ((release, self._page(release, project)) for release in self._releases)
-        return next(((release, page[sha256]) for release, page in pages if sha256 in page), None)
+        return next(((release, page[sha256]) for release, page in pages if sha256 in page), (None, {}))
 
     def _incoming(self, filename: str, sha256: str) -> Json:
         told = _read_json(self._root.incoming / f"{filename}.json") if f"{filename}.json" in self._waiting else {}
@@ -195,7 +197,7 @@ class Memory:
         That may be ahead of the clock: releases are a second apart, and a clock may have been wrong.
         """
         told = self._incoming(one.filename, one.sha256)
-        release, old = self._released(one.name, one.sha256) or (None, {})
+        release, old = self._released(one.name, one.sha256)
         return Facts(
             _past_time(told.get("upload-time")) or _past_time(old.get("upload-time")),
             _checked_yank(told.get("yanked", old.get("yanked"))),
@@ -218,16 +220,16 @@ class Memory:
 
     def knows_provenance(self, project: str, sha256: str) -> bool:
         """Whether a release has a file's provenance."""
-        return "_provenance-sha256" in (self._released(project, sha256) or (None, {}))[1]
+        return "_provenance-sha256" in self._released(project, sha256)[1]
 
     def was_yanked(self, filename: str, project: str, sha256: str) -> bool:
         """Whether a file was known to be yanked before its page is read again."""
-        old = (self._released(project, sha256) or (None, {}))[1]
+        _, old = self._released(project, sha256)
         return bool(_checked_yank(self._incoming(filename, sha256).get("yanked", old.get("yanked"))))
 
     def publisher(self, project: str, sha256: str, provenance: bytes) -> str | None:
         """Return who published a file, where a release says that this provenance of it was verified."""
-        old = (self._released(project, sha256) or (None, {}))[1]
+        _, old = self._released(project, sha256)
         is_same = old.get("_provenance-sha256") == hashlib.sha256(provenance).hexdigest()
         return _printable(old.get("_publisher")) or None if is_same else None
 

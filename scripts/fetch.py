@@ -12,7 +12,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from pypi_simple import DistributionPackage
 
@@ -36,6 +36,7 @@ from scripts.root import Root
 from scripts.upstream import Upstream, UpstreamError, without_password
 
 _Work = Callable[[Callable[[Any], Any], list[Any]], Iterable[Any]]
+_Told = dict[Pin, tuple[DistributionPackage, Status]]  # what the pages say of the files of pins
 _RENAMED = "it was published under another name than the upstream's, and that file is gone; take another version"
 
 
@@ -79,33 +80,25 @@ def _sums(places: Sequence[tuple[Path, str]]) -> list[str]:
     return [sha256_of(f"{folder}/{name}") for folder, name in places]
 
 
-class _Told(NamedTuple):
-    """What an upstream's page says of the file of a pin."""
-
-    pin: Pin
-    file: DistributionPackage
-    status: Status
-
-
-def _told(pages: Pages, wanted: Wanted, downloads: Sequence[Download]) -> list[_Told]:
-    """List what the pages say of all wanted files of their projects: of what is held already, the news."""
+def _told(pages: Pages, wanted: Wanted, downloads: Sequence[Download]) -> _Told:
+    """Return what the pages say of all wanted files of their projects: of what is held already, the news."""
     files = {download.pin: download.file for download in downloads}
-    told = []
+    told: _Told = {}
     for pin in wanted:
         if page := pages.get(pin.name):
             same = (file for file in candidates(pin, wanted[pin][0], page.files) if is_release(file.filename, pin))
             if file := files.get(pin) or next(same, None):
-                told.append(_Told(pin, file, page.status))
+                told[pin] = file, page.status
     return told
 
 
-def _provenances(root: Root, upstream: Upstream, told: Iterable[_Told]) -> dict[Pin, bytes]:
+def _provenances(root: Root, upstream: Upstream, told: _Told) -> dict[Pin, bytes]:
     """Fetch the provenance (PEP 740) of each file that has one which no earlier run fetched."""
     memory = Memory(root)
     located = {
-        one.pin: (one.file.filename, one.file.provenance_url)
-        for one in told
-        if one.file.provenance_url and not memory.knows_provenance(one.pin.name, one.pin.sha256)
+        pin: (file.filename, file.provenance_url)
+        for pin, (file, _) in told.items()
+        if file.provenance_url and not memory.knows_provenance(pin.name, pin.sha256)
     }
     answers = upstream.provenances(dict.fromkeys(url for _, url in located.values()))
     found = {}
@@ -211,11 +204,11 @@ def _download(
         raise SystemExit(f"{fact}; is UPSTREAM the address of an index, such as https://pypi.org/simple/?")
     _say_news(root, pages, found)
     downloads, lost = locate(pages, wanted, missing, settings.allow_sdists)
-    told = {one.pin: one for one in _told(pages, wanted, downloads)}
-    provenances = _provenances(root, upstream, told.values())
+    told = _told(pages, wanted, downloads)
+    provenances = _provenances(root, upstream, told)
 
     def keep_facts(pin: Pin) -> None:
-        facts.keep(root, pin.sha256, told[pin].file, told[pin].status, provenances.get(pin))
+        facts.keep(root, pin.sha256, *told[pin], provenances.get(pin))
 
     for pin in filter(found.__contains__, told):
         keep_facts(pin)

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from scripts.list_files import File
 from scripts.offer import Offer
 from scripts.target_names import for_whom
-from scripts.texts import one_line
+from scripts.texts import few, one_line
 from scripts.why import Chain
 
 Chains = Mapping[str, Sequence[Chain]]
@@ -47,8 +47,7 @@ def about(rule: str, files: Sequence[File], fact: str, offer: Offer, *, is_check
     """Return a finding about files of one version: what is wrong, which files, for whom, and why they are here."""
     one = files[0].distribution
     names = sorted(file.distribution.filename for file in files)
-    more = f" and {len(names) - _MOST_FILES} more" if names[_MOST_FILES:] else ""
     keys = {key for file in files for key in file.serves}
-    where = [", ".join(names[:_MOST_FILES]) + more, for_whom(keys, offer.keys), via(one.name, offer.chains)]
+    where = [few(names, _MOST_FILES), for_whom(keys, offer.keys), via(one.name, offer.chains)]
     text = f"{one.name} {one.version}: {fact} ({'; '.join(filter(None, where))})"
     return Finding(rule, one.name, str(one.version), text, is_checked)

@@ -23,6 +23,7 @@ from scripts.release import POOL, make_live, newest_generation, problems
 from scripts.root import Root, opened
 from scripts.stage import put
 from scripts.terminal import disk_errors, run
+from scripts.texts import few
 
 _MOST_BYTES = 2**28  # of a manifest
 _AGAIN = "bring the bundle over again"
@@ -93,9 +94,8 @@ def _places(root: Root, made: Manifest, folder: Path) -> dict[str, Path]:
     # What is in its place already stays there.
     found = arrived | {path: place for path, place in held.items() if place}
     if lost := sorted(named.keys() - found.keys()):
-        few = f"{', '.join(lost[:5])}{f' and {len(lost) - 5} more' if len(lost) > 5 else ''}"
         since = f"SINCE={root.live.name}" if root.live else "no SINCE, since nothing is published here"
-        raise ValueError(f"lacks {few}; have it made with {since}")
+        raise ValueError(f"lacks {few(lost, 5)}; have it made with {since}")
     return found
 
 

@@ -28,7 +28,7 @@ from scripts.digest import forget, remember, stamp_of
 from scripts.files import is_file, read_json, remove, write_synced
 from scripts.fingerprint import PoolWords
 from scripts.root import Root
-from scripts.signature import is_of, sign
+from scripts.signature import is_signed, sign
 
 FILE = fingerprint.LAST_RUN
 PAGES, FILES, _SIGNATURE = (f"{FILE}.{name}" for name in ("pages", "files", "sig"))
@@ -80,8 +80,8 @@ def _remember_pool(root: Root) -> bool:
 def _beside(root: Root, key: str) -> dict[str, bytes]:
     """Read what the last run left, if code and key are the same: whoever can write here could have written it."""
     data = (root.path / FILE).read_bytes()
-    record, signature = read(root.path), root.path / _SIGNATURE
-    is_ours = not key or (is_file(signature) and is_of(key, data, signature.read_bytes()))
+    record = read(root.path)
+    is_ours = not key or is_signed(data, root.path / _SIGNATURE, key)
     if record is None or record.code != fingerprint.code_digest() or not is_ours:
         return {}
     names = [name for name in (PAGES, FILES) if name in record.beside and is_file(root.path / name)]

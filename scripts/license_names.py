@@ -119,11 +119,6 @@ def _spdx() -> Any:
     return get_spdx_licensing()
 
 
-def known_ids() -> frozenset[str]:
-    """Return the ids of SPDX's list."""
-    return frozenset(_spdx().known_symbols)
-
-
 def is_choice(tree: Any) -> bool:
     """Whether a tree's arguments are joined by OR."""
     return isinstance(tree, _spdx().OR)

@@ -19,6 +19,7 @@ from packaging.utils import canonicalize_name
 from scripts import config, distribution, first_party, lock_check, locks, variables, waivers
 from scripts.compilers import Compilers
 from scripts.config import Config
+from scripts.files import write_whole
 from scripts.locks import Key
 from scripts.pip_environment import pip_environment
 from scripts.solve import Job, solve
@@ -31,12 +32,7 @@ def _write(path: Path, text: str) -> bool:
     if path.is_file() and path.read_text(encoding="utf-8") == text:
         return False
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_suffix(".tmp")
-    try:
-        temporary.write_text(text, encoding="utf-8")
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    write_whole(path, text.encode())
     return True
 
 

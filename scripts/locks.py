@@ -39,7 +39,6 @@ from scripts.target import Target, host_platform, host_python
 from scripts.versions import parse_version
 
 FOLDER = Path("locks")
-COMMAND = "make lock"
 # The three kinds of lines that pip-compile writes for us.
 _PIN = re.compile(r"(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*)(\[[^]]*\])?={2,3}(?P<version>[^\s;]+)( ; .+)? \\")
 _HASH = re.compile(r"    --hash=sha256:([0-9a-f]{64})( \\)?")
@@ -110,7 +109,7 @@ def compose(key: Key, inputs: str, made_with: str, body: str, prior_to: str = ""
     """Return a whole lock: the header, then body as pip-compile wrote it; prior_to is "" where every age will do."""
     source = "packages.yaml" if key.set_name == "packages" else "the requirements or packages.yaml"
     return (
-        f"# Written by `{COMMAND}`. Change {source} and run it again.\n"
+        f"# Written by `make lock`. Change {source} and run it again.\n"
         f"# set: {key.set_name}\n"
         f"# target: {key.target}\n"
         f"# tools: {made_with}\n"
@@ -207,8 +206,8 @@ def key_of(path: PurePath) -> Key | None:
 
 
 def existing() -> dict[Key, Path]:
-    """Find the locks that stand in the checkout; other files below `locks/` are not ours to judge."""
-    return {key: path for path in sorted(FOLDER.glob("*/*.txt")) if (key := key_of(path))}
+    """Find the locks that stand in the checkout; what else is below `locks/` is not ours to judge."""
+    return {key: path for path in sorted(FOLDER.glob("*/*.txt")) if (key := key_of(path)) and path.is_file()}
 
 
 def expected(config: Config, pythons: Sequence[str] = (), platforms: Sequence[str] = ()) -> list[Key]:

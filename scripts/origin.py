@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import platform
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from importlib.metadata import version
 from typing import NamedTuple
 
-from scripts import locks, revision
+from scripts import locks, revision, waivers
+from scripts.config import FILE
 from scripts.digest import sha256_of
 from scripts.manifest import Fact
+from scripts.requirements import RequirementSet
 
-_INPUTS = ("locks", "packages.yaml", "requirements.in", "waivers.yaml")
 _TOOLS = ("dumb-pypi", "packaging", "pip", "pip-tools")
 
 
@@ -31,7 +32,8 @@ def locks_digest() -> str:
     return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
-def origin_of(programs: Mapping[str, Fact]) -> Origin:
-    """Return what the checkout in the current folder makes a release of."""
+def origin_of(programs: Mapping[str, Fact], sets: Iterable[RequirementSet]) -> Origin:
+    """Return what the checkout in the current folder, which asks for these sets, makes a release of."""
+    inputs = {str(locks.FOLDER), FILE, waivers.FILE, *(file.path for one in sets for file in one.files)}
     tools = {"python": platform.python_version(), **{name: version(name) for name in _TOOLS}}
-    return Origin(revision.head(*_INPUTS), locks_digest(), tools, programs)
+    return Origin(revision.head(*inputs), locks_digest(), tools, programs)

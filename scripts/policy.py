@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from scripts import advisories, attested, licenses
-from scripts.advisories import Advisory, Audit, Pin
+from scripts.advisories import Advisory, Pin
 from scripts.facts import Memory
 from scripts.finding import Finding, about
 from scripts.licenses import License
@@ -133,18 +133,12 @@ def _vulnerabilities(context: Context) -> Iterator[Finding]:
     for file in context.offer.files:
         if not file.facts.first_party:
             files.setdefault((file.distribution.name, str(file.distribution.version)), []).append(file)
-    try:
-        audit = advisories.find(files, rule.service, rule.url, context.environment)
-    except NotChecked as error:
-        audit = Audit({}, dict.fromkeys(files, str(error)))
+    audit = advisories.find(files, rule.service, rule.url, context.environment)
     for pin, found in audit.checked.items():
         for one in found:
             finding = about("vulnerabilities", files[pin], told(one), context.offer)
             yield finding._replace(ids=(one.id, *one.aliases))
-    reasons: dict[str, list[str]] = {}
-    for (name, version), reason in audit.unchecked.items():
-        reasons.setdefault(reason, []).append(f"{name} {version}")
-    for reason, pins in reasons.items():
+    for reason, pins in audit.unchecked_by_reason().items():
         text = f"{len(pins)} of {count(len(files), 'version')}: {reason} ({', '.join(pins)})"
         yield Finding("vulnerabilities", "", "", text, is_checked=False)
 

@@ -32,7 +32,7 @@ from scripts.places import Places
 from scripts.pool import make_way
 from scripts.release import Done, is_damaged, make_live, newest_generation, problems
 from scripts.root import RELEASE_TIME, Root
-from scripts.signature import is_of, sign, verified
+from scripts.signature import is_signed, sign, verified
 from scripts.terminal import Progress
 
 # Of the pages, those that tell which release they are in.
@@ -156,8 +156,7 @@ def _unchanged(live: Path, made: Made, content: str, key: str) -> Manifest | Non
 
 def _is_signed(live: Path, key: str) -> bool:
     """Whether a release has the signature of a key; without a key it need not have any."""
-    place = live / manifest.SIGNATURE
-    return not key or (is_file(place) and is_of(key, (live / manifest.FILE).read_bytes(), place.read_bytes()))
+    return not key or is_signed((live / manifest.FILE).read_bytes(), live / manifest.SIGNATURE, key)
 
 
 def _sign(site: Path, signing: Signing, live: Path | None) -> None:

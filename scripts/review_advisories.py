@@ -13,7 +13,6 @@ from scripts.compared import listed
 from scripts.item import Fact, Topic, plain, red
 from scripts.rules import Rule
 from scripts.texts import quoted
-from scripts.unchecked import NotChecked
 
 OFF = "advisories: the rule `vulnerabilities` is off"
 
@@ -39,10 +38,7 @@ def audit(
         if one.project not in private
         for version in (*_before(one, had), *one.after)
     }
-    try:
-        found = advisories.find(pins, rule.service, rule.url, environment) if pins else Audit({}, {})
-    except NotChecked as error:
-        return Audit({}, dict.fromkeys(pins, str(error))), [f"advisories: {quoted(error)}"]
+    found = advisories.find(pins, rule.service, rule.url, environment)
     return found, [f"advisories: {quoted(text)}" for text in sorted(set(found.unchecked.values()))]
 
 

@@ -13,7 +13,7 @@ from scripts.finding import Chains
 from scripts.item import Fact, Item, Severity, Topic, plain, red, yellow
 from scripts.locks import Key
 from scripts.people import count
-from scripts.texts import quoted
+from scripts.texts import few, quoted
 
 _MOST_VIAS = 3
 
@@ -55,9 +55,8 @@ def _title(change: Change, every: Collection[Key]) -> str:
 
 def _asked_by(change: Change) -> str:
     names = [quoted(via) for via in sorted(change.vias)]
-    more = f" and {len(names) - _MOST_VIAS} more" if names[_MOST_VIAS:] else ""
     verb = "via" if change.after else "was here via"
-    return f"{verb} {', '.join(names[:_MOST_VIAS])}{more}" if names else ""
+    return f"{verb} {few(names, _MOST_VIAS)}" if names else ""
 
 
 def _shown(project: str) -> str:

@@ -12,7 +12,7 @@ from scripts.change import Locks
 from scripts.item import Item, Topic, plain, red, yellow
 from scripts.locks import Key
 from scripts.review_changes import for_whom
-from scripts.texts import quoted
+from scripts.texts import few, quoted
 
 # What decides which files may come in; the other keys say for whom.
 _STRICT = ("allow_sdists", "closure", "denied", "first_party", "policy", "resolve_deps")
@@ -25,9 +25,7 @@ def stale(problems: Mapping[Path, str]) -> Iterator[Item]:
     for path, text in problems.items():
         by_text.setdefault(text, []).append(path)
     for text, paths in by_text.items():
-        names = ", ".join(quoted(path) for path in sorted(paths)[:3]) + (
-            f" and {len(paths) - 3} more" * bool(paths[3:])
-        )
+        names = few(list(map(quoted, sorted(paths))), 3)
         yield Item("drift", (), names, (red(Topic.DRIFT, quoted(text, 500)),))
 
 

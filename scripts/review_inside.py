@@ -33,13 +33,11 @@ def is_near(one: str, other: str) -> bool:
 
 def _near(one: Compared) -> Iterator[Fact]:
     name = one.change.project
-    same = {
-        other for other in one.context.approved if other.replace("-", "") == name.replace("-", "") and other != name
-    }
+    same = {other for other in one.context.before if other.replace("-", "") == name.replace("-", "") and other != name}
     near = same | {
-        other for other in one.context.approved if min(len(name), len(other)) >= _SHORT and is_near(name, other)
+        other for other in one.context.before if min(len(name), len(other)) >= _SHORT and is_near(name, other)
     }
-    if one.change.kind == "added" and near and name not in one.context.approved:
+    if one.change.kind == "added" and near and name not in one.context.before:
         yield red(Topic.INSIDE, f"its name is one edit away from {listed(frozenset(near))}, which is approved")
 
 

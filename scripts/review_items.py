@@ -70,8 +70,7 @@ def _asked(changes: Sequence[Change], before: Mapping[str, frozenset[str]], side
     files: dict[str, set[str]] = {}
     for one in changes:
         if one.new:
-            former = one.old or (before.get(one.project, frozenset()) if one.kind != "added" else frozenset())
-            files.setdefault(one.project, set()).update(one.new | former)
+            files.setdefault(one.project, set()).update(one.new | compared.former(one, before))
     most = sides.policy.max_file_mb.limit if sides.policy.max_file_mb.is_on else _MOST_MB
     return Asked(files, sides.private, most * _MB, sides.in_house.wheels)
 
@@ -79,8 +78,7 @@ def _asked(changes: Sequence[Change], before: Mapping[str, frozenset[str]], side
 def _context(sides: Sides, found: evidence.Evidence, before: Mapping[str, frozenset[str]]) -> Context:
     young = sides.policy.min_age_days.limit if sides.policy.min_age_days.is_on else _YOUNG_DAYS
     waivers = [one for one in sides.waivers[1] if one.expires >= sides.as_of.date()]
-    approved = frozenset(before)
-    return Context(found, before, approved, sides.moments, sides.as_of, young, sides.private, sides.marked, waivers)
+    return Context(found, before, sides.moments, sides.as_of, young, sides.private, sides.marked, waivers)
 
 
 class _Known(NamedTuple):

@@ -24,11 +24,6 @@ Place = TypeVar("Place")
 Value = TypeVar("Value")
 
 
-def _present() -> dict[Key, Path]:
-    """Find the locks of the checkout; a folder of such a name is none."""
-    return {key: path for key, path in locks.existing().items() if path.is_file()}
-
-
 def _marked(side: Locks) -> frozenset[str]:
     projects = (pair for lock in side.values() for pair in lock.projects.items())
     return frozenset(name for name, blocks in projects if any(block.is_first_party for block in blocks.values()))
@@ -45,7 +40,7 @@ class Sides(NamedTuple):
     settings: Config | None
     waivers: tuple[Sequence[Waiver], Sequence[Waiver]]
     problems: Sequence[str]
-    in_house: FirstParty = FirstParty({}, frozenset())
+    in_house: FirstParty
 
     @property
     def policy(self) -> Policy:
@@ -55,7 +50,7 @@ class Sides(NamedTuple):
     @property
     def why(self) -> Chains:
         """The chains of requirements of now."""
-        return chains(self.settings.sets, _present()) if self.settings else {}
+        return chains(self.settings.sets, locks.existing()) if self.settings else {}
 
     @property
     def names(self) -> frozenset[str]:
@@ -82,7 +77,7 @@ class Sides(NamedTuple):
         if not self.policy.min_age_days.is_on:
             return {}
         age, now = timedelta(days=self.policy.min_age_days.limit), datetime.now(UTC)
-        cutoffs = {key: moment for key, path in _present().items() if (moment := locks.read_cutoff(path))}
+        cutoffs = {key: moment for key, path in locks.existing().items() if (moment := locks.read_cutoff(path))}
         return {key: min(moment, now - age) + age for key, moment in cutoffs.items()}
 
 
@@ -115,7 +110,7 @@ def read(found: Revision, as_of: datetime) -> Sides:
         found.commit,
         as_of,
         {key: change.parse(text) for path, text in found.texts.items() if (key := locks.key_of(path))},
-        {key: change.parse(_text(path)) for key, path in _present().items()},
+        {key: change.parse(_text(path)) for key, path in locks.existing().items()},
         (found.texts.get(PurePosixPath(config.FILE), ""), _text(Path(config.FILE))),
         settings if in_house else None,
         (

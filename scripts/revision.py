@@ -1,6 +1,6 @@
 """A git revision -> what the checkout's files were there: read from git's objects, so that no file is touched.
 
-Only plumbing commands are run, with nothing of git's environment that could lead them to another repository.
+Nothing of git's environment could lead the commands to another repository.
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ class Revision(NamedTuple):
     texts: dict[PurePosixPath, str]
 
 
-def _git(*arguments: str, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
+def git(*arguments: str, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
+    """Run git in the current folder; raises SystemExit where there is none."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")} | {"LC_ALL": "C"}
     command = ("git", "--no-pager", "--no-replace-objects", "--no-optional-locks", *arguments)
     try:
@@ -35,7 +36,7 @@ def _git(*arguments: str, stdin: bytes = b"") -> subprocess.CompletedProcess[byt
 
 def _run(*arguments: str, stdin: bytes = b"") -> bytes:
     """Return what git says; nothing where it fails."""
-    done = _git(*arguments, stdin=stdin)
+    done = git(*arguments, stdin=stdin)
     return b"" if done.returncode else done.stdout
 
 
@@ -91,7 +92,7 @@ def _contents(blobs: list[str]) -> Iterator[str]:
 
 
 def _no_checkout() -> str:
-    if b"dubious ownership" in _git("rev-parse", "HEAD").stderr:
+    if b"dubious ownership" in git("rev-parse", "HEAD").stderr:
         return "git: does not trust the checkout, which another user owns; name it as a safe.directory of git config"
     return "git: this folder is in no git checkout that has a commit; run make review in one"
 

@@ -201,6 +201,4 @@ def opened_to_read(path: Path) -> Iterator[Root]:
     except BrokenPipeError:
         raise
     except OSError as error:
-        raise SystemExit(
-            f"PYPI_ROOT: {error.filename or path}: {error.strerror}; mend that, then run make verify again"
-        ) from None
+        raise SystemExit(f"PYPI_ROOT: {error.filename or path}: {error.strerror}; mend that, then try again") from None

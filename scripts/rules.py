@@ -19,7 +19,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
-from packaging.utils import is_normalized_name
+from packaging.utils import canonicalize_name, is_normalized_name
 
 from scripts.advisories import Service
 from scripts.licenses import entry_problem
@@ -89,12 +89,15 @@ def _glob_problem(text: str) -> str | None:
     return f'"{text}" is no pattern of normalised names; write such as "acme-*", in lower case, with - and no _ or .'
 
 
-def _name_problem(text: str) -> str | None:
-    return None if is_normalized_name(text) else f'"{text}" is not a normalised project name; write it in lower case'
+def name_problem(text: str) -> str | None:
+    """Say what is wrong with a project's name, as `fact; what to do`; None where it is a normalised one."""
+    if is_normalized_name(text):
+        return None
+    return f'"{text}" is not a normalised project name; write "{canonicalize_name(text)}"'
 
 
 _PROBLEM: Mapping[str, Callable[[str], str | None]] = MappingProxyType(
-    {"names": _glob_problem, "require": _name_problem, "allow": entry_problem, "deny": entry_problem}
+    {"names": _glob_problem, "require": name_problem, "allow": entry_problem, "deny": entry_problem}
 )
 
 

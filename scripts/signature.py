@@ -93,15 +93,11 @@ def _fingerprint(done: subprocess.CompletedProcess[bytes]) -> str:
     return found[0].decode() if found and not done.returncode else ""
 
 
-def _made_with(data: bytes, signature: bytes) -> str:
-    """Return the fingerprint of the key that signed data; "" where that is no signature of it."""
-    with _as_file(signature) as path:
-        return _fingerprint(_ssh_keygen("-Y", "check-novalidate", "-n", NAMESPACE, "-s", path, data=data))
-
-
-def is_of(key: str, data: bytes, signature: bytes) -> bool:
-    """Whether a signature is one of data, made with the key at a path, or with any where that is ""."""
-    made = _made_with(data, signature)
+def is_signed(data: bytes, place: Path, key: str = "") -> bool:
+    """Whether a file is a signature of data, made with the key at a path, or with any where that is ""."""
+    if not is_file(place):
+        return False
+    made = _fingerprint(_ssh_keygen("-Y", "check-novalidate", "-n", NAMESPACE, "-s", str(place), data=data))
     return bool(made) and (not key or made == _fingerprint(_ssh_keygen("-l", "-f", key)))
 
 

@@ -17,11 +17,13 @@ from scripts.finding import Finding, about
 from scripts.list_files import File
 from scripts.offer import Offer
 from scripts.page import Page
+from scripts.people import count
 from scripts.policy import told
 from scripts.remedy import fixing, remedy
 
 # What keeps the index from being trusted; all else that is found is yellow.
 RED = frozenset({"gone", "quarantined", "changed", "deleted", "yanked", "vulnerabilities"})
+_MOST_VERSIONS = 10  # that one sentence names
 _BEFORE = "find out why before you take anything of it"
 
 
@@ -101,9 +103,7 @@ def advisories(
 
 def _without_word(audit: Audit) -> Iterator[Finding]:
     """Yield one finding for all versions of which the advisories cannot be had for the same reason."""
-    pins: dict[str, list[str]] = {}
-    for (name, version), reason in audit.unchecked.items():
-        pins.setdefault(reason.removesuffix(f": {name} ({version})"), []).append(f"{name} {version}")
-    for reason, versions in pins.items():
-        text = f"advisories of {', '.join(versions)}: {reason}"
+    for reason, versions in audit.unchecked_by_reason().items():
+        which = count(len(versions), "version") if versions[_MOST_VERSIONS:] else ", ".join(versions)
+        text = f"advisories of {which}: {reason}"
         yield Finding("vulnerabilities", "", "", text, is_checked=False)

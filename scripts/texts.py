@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 
 def _with(other: str, text: str) -> str:
     """Return a text with another character for each that is not printable; most have none."""
@@ -22,6 +24,12 @@ def one_line(text: object, most: int) -> str:
     """Return a text as one line of words, cut to so many characters."""
     shown = " ".join(_with(" ", str(text)).split())
     return shown if len(shown) <= most else f"{shown[:most]}…"
+
+
+def few(texts: Sequence[str], most: int) -> str:
+    """List the first of several texts, and say how many more there are."""
+    more = f" and {len(texts) - most} more" if texts[most:] else ""
+    return ", ".join(texts[:most]) + more
 
 
 def quoted(text: object, most: int = 200) -> str:

@@ -18,11 +18,11 @@ from typing import NamedTuple
 
 from scripts import manifest
 from scripts.conformance import Show, examine
-from scripts.conformance_facts import Approved, sha256_in
+from scripts.conformance_facts import Approved
 from scripts.conformance_pages import different
 from scripts.conformance_tree import pages, release_problems
 from scripts.distribution import is_filename
-from scripts.facts import Json
+from scripts.facts import Json, sha256_in
 from scripts.held import PACKAGES, Held, hold, wrong_sidecars
 from scripts.manifest import ID_FILE, OWN
 from scripts.pip_environment import environment_of_server
@@ -63,7 +63,6 @@ class _Visit:
 
     server: Server
     folder: Path
-    deadline: float
     show: Show
     problems: list[Problem] = field(default_factory=list)
 
@@ -84,7 +83,7 @@ class _Visit:
     def pages(self, paths: Iterable[str]) -> None:
         """Fetch pages, several at once."""
         wanted = sorted(paths)
-        for count, (_, problems) in enumerate(until(self.deadline, self.page, wanted), 1):
+        for count, (_, problems) in enumerate(until(self.server.http.deadline, self.page, wanted), 1):
             self.problems += problems
             self.show(f"Fetching: {count} of {len(wanted)} pages")
 
@@ -144,7 +143,7 @@ class _Visit:
         def fetch(name: str) -> _Fetched:
             return self.file(name, listed[name].get("size"))
 
-        for count, (name, fetched) in enumerate(until(self.deadline, fetch, names), 1):
+        for count, (name, fetched) in enumerate(until(self.server.http.deadline, fetch, names), 1):
             self.problems += fetched.problems
             held |= {name: fetched.held} if fetched.held else {}
             sidecars |= {name: fetched.sidecar} if fetched.sidecar else {}
@@ -216,13 +215,13 @@ def verify_url(
     live is the release that should be served, allowed says who may have signed it, if it is there, and timeout is the
     seconds that all requests may take. Raises SystemExit where the server cannot be examined.
     """
-    top, deadline = _top(url), time.monotonic() + timeout
-    server = Server(top, Upstream(environment_of_server(top), deadline))
+    top = _top(url)
+    server = Server(top, Upstream(environment_of_server(top), time.monotonic() + timeout))
     shown = without_password(top)
     release, problems = _release(server)
     problems += _is_current(release, live)
     with tempfile.TemporaryDirectory() as folder:
-        visit = _Visit(server, Path(folder), deadline, show, problems)
+        visit = _Visit(server, Path(folder), show, problems)
         try:
             _visit(visit, approved, release, allowed)
             if live and not visit.problems:

@@ -18,10 +18,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
-from packaging.utils import canonicalize_name, is_normalized_name
 from packaging.version import InvalidVersion, Version
 
-from scripts.rules import Policy
+from scripts.rules import Policy, name_problem
 from scripts.versions import Versions
 from scripts.yaml_reader import Reader
 
@@ -63,8 +62,8 @@ class Waiver(NamedTuple):
 def _read(number: int, reader: Reader) -> Waiver:
     reader.check_keys(_KEYS)
     rule, project = reader.choice("rule", RULES, RULES[0]), reader.text("project")
-    if project and not is_normalized_name(project):
-        reader.problem("project", f'"{project}" is not a normalised project name; write "{canonicalize_name(project)}"')
+    if project and (problem := name_problem(project)):
+        reader.problem("project", problem)
     versions = reader.text("versions", 'write a range such as ">=1.2,<2", in quotes')
     reason, by = reader.text("reason"), reader.text("approved_by", "write who answers for it")
     try:

@@ -25,7 +25,6 @@ from scripts.served import Served, read_live
 from scripts.since import Context
 from scripts.terminal import Progress, run, side_by_side
 from scripts.texts import printable
-from scripts.unchecked import NotChecked
 from scripts.upstream import Upstream, UpstreamError
 from scripts.why import chains
 
@@ -84,13 +83,8 @@ def _advisories_findings(
     for file in (file for name in answers for file in served.projects[name]):
         versions.setdefault((file.distribution.name, str(file.distribution.version)), []).append(file)
     pages = {name: answer for name, answer in answers.items() if isinstance(answer, Page)}
-    try:
-        audit = advisories.find(versions, rule.service, rule.url, environment, limit=limit)
-    except NotChecked as error:
-        text = f"advisories of {count(len(versions), 'version')}: {error}"
-        yield Finding("vulnerabilities", "", "", text, is_checked=False)
-    else:
-        yield from since.advisories(audit, versions, pages, context)
+    audit = advisories.find(versions, rule.service, rule.url, environment, limit=limit)
+    yield from since.advisories(audit, versions, pages, context)
 
 
 def _sorted(findings: Sequence[Finding]) -> dict[str, list[str]]:

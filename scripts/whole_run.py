@@ -94,7 +94,7 @@ def _publish(
         offer.forget_served()
         report.close()
         checkout.refuse_other()
-        origin = origin_of(stage(root, args.caddy))
+        origin = origin_of(stage(root, args.caddy), settings.sets)
         checkout.refuse_other()  # origin_of read it again
         made = Made(offer, site, built, gathered.paths, gathered.moment, wanted, origin)
         signing = Signing(args.signing_key, args.allowed_signers)

@@ -673,7 +673,7 @@ def publish_broken(checkout: Checkout, upstream: Upstream, folder: Path, change:
         change(folder)
         paths = Places({pin.sha256: parts for pin, parts in found.parts.items()})
         with pytest.raises(SystemExit) as caught:
-            publish_site(root, Made(offer, folder, built, paths, moment, wanted, origin_of({})), 5, Signing())
+            publish_site(root, Made(offer, folder, built, paths, moment, wanted, origin_of({}, ())), 5, Signing())
     return str(caught.value)
 
 

@@ -12,7 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from approved import approve
+from approved import approve, approve_only
 from conftest import Checkout
 from distributions import Distribution, sdist, wheel
 from manifests import remake
@@ -70,14 +70,16 @@ def test_the_generation_grows_also_after_a_rollback(checkout: Checkout) -> None:
     assert generations == [1, 2, 3]
 
 
+def git(*arguments: str) -> str:
+    """Run git in the current folder, as nobody in particular."""
+    who = ("-c", "user.name=A", "-c", "user.email=a@example.com", "-c", "init.defaultBranch=main")
+    return subprocess.run(("git", *who, *arguments), check=True, capture_output=True, text=True).stdout.strip()
+
+
 def test_the_manifest_names_the_commit_and_says_where_files_differ_from_it(checkout: Checkout) -> None:
     checkout.write("alpha==1.0\n")
     approve(ALPHA)
     checkout.upstream.add(ALPHA)
-
-    def git(*arguments: str) -> str:
-        who = ("-c", "user.name=A", "-c", "user.email=a@example.com", "-c", "init.defaultBranch=main")
-        return subprocess.run(("git", *who, *arguments), check=True, capture_output=True, text=True).stdout.strip()
 
     git("init", "--quiet")
     git("add", "--all")
@@ -85,6 +87,16 @@ def test_the_manifest_names_the_commit_and_says_where_files_differ_from_it(check
     checkout.index()
     assert manifest.read(live(checkout)).commit == git("rev-parse", "HEAD")
     Path("packages.yaml").write_text(Path("packages.yaml").read_text() + "request_url: https://ask.example/\n")
+    checkout.index()
+    assert manifest.read(live(checkout)).commit == f"{git('rev-parse', 'HEAD')}-dirty"
+
+
+def test_a_requirement_file_that_git_does_not_know_is_a_difference_too(checkout: Checkout) -> None:
+    checkout.write("-r dev.in\n", dev_in="alpha==1.0\n")
+    approve_only(checkout.upstream.add(ALPHA), everywhere=False)
+    git("init", "--quiet")
+    git("add", "--all", ":!dev.in")
+    git("commit", "--quiet", "--message=all")
     checkout.index()
     assert manifest.read(live(checkout)).commit == f"{git('rev-parse', 'HEAD')}-dirty"
 

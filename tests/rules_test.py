@@ -117,7 +117,7 @@ def test_off_needs_no_quotes_though_yaml_reads_it_as_false(checkout: Checkout, t
         ),
         (
             "attestations: {require: [Alpha]}",
-            'attestations: require: "Alpha" is not a normalised project name; write it in lower case',
+            'attestations: require: "Alpha" is not a normalised project name; write "alpha"',
         ),
         (
             "pinned_names: [Acme_*]",

@@ -199,6 +199,5 @@ def test_what_only_looks_like_it_is_named(published: Published, capsys: pytest.C
 
 def test_a_folder_without_its_pool_is_refused(published: Published) -> None:
     (published.root / "packages").rename(published.root / "elsewhere")
-    assert refusal(published) == (
-        f"PYPI_ROOT: {published.root}/packages: No such file or directory; mend that, then run make verify again"
-    )
+    fact = "No such file or directory; mend that, then try again"
+    assert refusal(published) == f"PYPI_ROOT: {published.root}/packages: {fact}"

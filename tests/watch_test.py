@@ -419,12 +419,12 @@ def test_advisories_that_cannot_be_had_are_not_checked(
     served: Checkout, service: AdvisoryService, capsys: pytest.CaptureFixture[str]
 ) -> None:
     service.fault = "500"
-    expected = f"not checked: advisories of 1 version: the service osv at {service.url}: HTTP 500"
+    expected = f"not checked: advisories of alpha 1.0: the service osv at {service.url}: HTTP 500"
     assert watched(served, capsys) == (0, [expected])
 
 
 def test_versions_without_a_word_on_advisories_for_one_reason_are_one_line() -> None:
-    unchecked = {("a", "1"): "not found: a (1)", ("b", "2"): "not found: b (2)", ("c", "3"): "no answer"}
+    unchecked = {("a", "1"): "not found", ("b", "2"): "not found", ("c", "3"): "no answer"}
     context = Context(config.Config(True, None, None, (), ()), Offer())
     found = since.advisories(Audit({}, unchecked), {}, {}, context)
     assert [(one.text, one.is_checked) for one in found] == [

@@ -16,7 +16,7 @@ _HEAD = "| work | beside it | ours | theirs | ratio | target | met | runs |\n|--
 class Row:
     """One line of the table: medians of ours and of theirs, in `unit`; failure says why there is none.
 
-    A target is a sentence of the issue: `≤ 0.2 ×` is of the ratio, `≤ 10 s` of our own number, "" means there is none.
+    A target is what we mean to reach: `≤ 0.2 ×` is of the ratio, `≤ 10 s` of our own number, "" means there is none.
     """
 
     work: str
