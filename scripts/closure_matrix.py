@@ -14,6 +14,7 @@ from scripts import judge, variables
 from scripts.build import build
 from scripts.closure_check import RULE, Check
 from scripts.conflicts import doubtful
+from scripts.fetch import Source
 from scripts.gather import gather, read_approved
 from scripts.list_files import File
 from scripts.root import opened
@@ -52,7 +53,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     level = "warn" if settings.closure == "off" else settings.closure
     report = judge.open_report(settings._replace(closure=level), only=RULE)
     with opened(args.root) as root, disk_errors(args.root, "make closure"), tempfile.TemporaryDirectory() as folder:
-        gathered = gather(root, wanted, settings, upstream=args.upstream, timeout=args.fetch_timeout)
+        gathered = gather(root, wanted, settings, Source(args.upstream, args.fetch_timeout))
         check, site = Check(gathered.offer, settings), Path(folder) / "site"
         print("\n".join(matrix(check)))
         report.add(check.findings())

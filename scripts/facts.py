@@ -3,7 +3,7 @@
 Upload time, yank and provenance of a file and the status of a project are told by the upstream's page when something of
 the project is fetched. They wait in `incoming/<file>.json` and `incoming/<file>.provenance` for the next release. From
 then on they stand on its JSON pages, where later runs find them by the file's sha256: no run asks again for what it
-knows.
+knows. A page counts as long as it is what its release's manifest lists, and somebody who may sign vouches for that.
 """
 
 from __future__ import annotations
@@ -23,7 +23,9 @@ from pypi_simple import DistributionPackage
 
 from scripts.distribution import Distribution
 from scripts.files import is_file, read_json, write_synced
+from scripts.manifest import Fact, is_right, listed
 from scripts.root import Root
+from scripts.signature import verified
 from scripts.texts import one_line
 
 Json = dict[str, object]
@@ -119,10 +121,18 @@ def keep(root: Root, sha256: str, file: DistributionPackage, status: Status, pro
         "yanked": _checked_yank(file.yanked_reason if file.yanked_reason is not None else file.is_yanked),
         "project-status": status._asdict(),
     }
+    if provenance is None and file.provenance_url:
+        told["is-partial"] = True
     if provenance is not None:
         write_synced(place.with_suffix(".provenance"), provenance)
         told["provenance"] = hashlib.sha256(provenance).hexdigest()
     write_synced(place, json.dumps(told).encode())
+
+
+def partly_told(root: Root) -> set[str]:
+    """Return the sha256 of files whose provenance a run that failed did not get."""
+    told = map(_read_json, root.incoming.glob("*.json"))
+    return {str(one["sha256"]) for one in told if one.get("is-partial") and "sha256" in one}
 
 
 def _read_json(path: Path) -> Json:
@@ -160,32 +170,71 @@ def read_page(release: Path, project: str) -> dict[str, Json]:
     return {"": page} | {sha256: file for file in objects if (sha256 := sha256_in(file))}
 
 
-class Memory:
-    """Finds what was told of files: first what this run or one that failed was told, then what the releases say."""
+def _is_page(path: str) -> bool:
+    return path.startswith("simple/") and path.endswith("/index.json")
 
-    def __init__(self, root: Root, only: Sequence[Path] = ()) -> None:
-        """Read what waits for the next release, and every release; or some releases alone."""
-        self._root = root
+
+class Memory:
+    """Finds what was told of files: first what this run or one that failed was told, then what the releases say.
+
+    doubtful are the projects of which the upstream has to be asked again: with a page that does not count, or with a
+    file that was built in-house when a page told of it.
+    """
+
+    def __init__(self, root: Root, only: Sequence[Path] = (), allowed: Path = Path()) -> None:
+        """Read what waits for the next release, and every release; or some releases alone.
+
+        allowed says who may have signed a release, if it is there.
+        """
+        self.doubtful: set[str] = set()
+        self._root, self._allowed = root, allowed
         self._releases = only or root.all_releases[::-1]  # the newest word counts
         self._waiting = set() if only else {path.name for path in root.incoming.glob("*.json")}
         self._page = lru_cache(_PAGES)(self._read_page)
         self._statuses: dict[tuple[Path, str], object] = {}
+        self._listed: dict[Path, dict[str, Fact]] = {}
+
+    def _pages_of(self, release: Path) -> dict[str, Fact]:
+        """Return what the projects' pages of a release are, by path; none where nobody who should vouches for them."""
+        if release not in self._listed:
+            try:
+                verified(release, self._allowed)
+                self._listed[release] = dict(listed(release, _is_page))
+            except (OSError, ValueError):
+                self._listed[release] = {}
+        return self._listed[release]
+
+    def _counts(self, release: Path, project: str) -> bool:
+        """Whether a page is what its release lists; one that is not may say anything."""
+        path = f"simple/{project}/index.json"
+        fact = self._pages_of(release).get(path)
+        if fact and is_right(release / path, fact):
+            return True
+        if fact or is_file(release / path):
+            self.doubtful.add(project)
+        return False
 
     def _read_page(self, release: Path, project: str) -> dict[str, Json]:
-        page = read_page(release, project)
+        # Of an older release most pages have no news, and to look through its manifest takes a while.
+        is_newest = release == self._releases[0]
+        page = read_page(release, project) if not is_newest or self._counts(release, project) else {"": {}}
         self._statuses[release, project] = page[""].get("project-status")
         return page
 
     def _status(self, release: Path, project: str) -> object:
-        """Return what a page says of its project."""
+        """Return what a page says of its project, if it counts."""
         if (release, project) not in self._statuses:
             self._page(release, project)
-        return self._statuses[release, project]
+        status = self._statuses[release, project]
+        return status if status and self._counts(release, project) else None
 
     def _released(self, project: str, sha256: str) -> tuple[Path | None, Json]:
         """Return the newest release that has a file, and what its page says of it, which may be nothing."""
-        pages = ((release, self._page(release, project)) for release in self._releases)
-        return next(((release, page[sha256]) for release, page in pages if sha256 in page), (None, {}))
+        for release in self._releases:
+            page = self._page(release, project)
+            if sha256 in page and (release == self._releases[0] or self._counts(release, project)):
+                return release, page[sha256]
+        return None, {}
 
     def _incoming(self, filename: str, sha256: str) -> Json:
         told = _read_json(self._root.incoming / f"{filename}.json") if f"{filename}.json" in self._waiting else {}
@@ -198,6 +247,8 @@ class Memory:
         """
         told = self._incoming(one.filename, one.sha256)
         release, old = self._released(one.name, one.sha256)
+        if old.get("_first-party") and not told:
+            self.doubtful.add(one.name)
         return Facts(
             _past_time(told.get("upload-time")) or _past_time(old.get("upload-time")),
             _checked_yank(told.get("yanked", old.get("yanked"))),
@@ -235,7 +286,8 @@ class Memory:
 
     def publishers(self, project: str) -> dict[str, str]:
         """Map the sha256 of each file of a project in the live release to its publisher, "" where none is known."""
-        page = self._page(self._root.live, project) if self._root.live else {}
+        live = self._root.live
+        page = self._page(live, project) if live and self._counts(live, project) else {}
         return {sha256: _printable(file.get("_publisher")) for sha256, file in page.items() if sha256}
 
     def status(self, project: str, files: Iterable[Distribution]) -> Status:

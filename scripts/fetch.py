@@ -10,9 +10,9 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from pypi_simple import DistributionPackage
 
@@ -33,10 +33,12 @@ from scripts.page import Page
 from scripts.pip_environment import pip_environment
 from scripts.places import Places
 from scripts.root import Root
+from scripts.texts import few
 from scripts.upstream import Upstream, UpstreamError, without_password
 
 _Work = Callable[[Callable[[Any], Any], list[Any]], Iterable[Any]]
 _Told = dict[Pin, tuple[DistributionPackage, Status]]  # what the pages say of the files of pins
+_MOST_NAMES = 10  # that one sentence lists
 _RENAMED = "it was published under another name than the upstream's, and that file is gone; take another version"
 
 
@@ -51,7 +53,7 @@ def held(root: Root, wanted: Wanted, allow_sdists: Sequence[str], work: _Work = 
         by_hash.setdefault(pin.sha256, []).append(pin)
     found: dict[Pin, tuple[Path, str]] = {}
     for (folder, name), (stamp, sha256) in _hashed(root, work).items():
-        if sha256 in known and known[sha256].filename != name:
+        if sha256 in known and known[sha256] != name:
             continue
         for pin in by_hash.get(sha256, ()):
             if misfit(name, pin, wanted[pin], allow_sdists) is None:
@@ -92,9 +94,8 @@ def _told(pages: Pages, wanted: Wanted, downloads: Sequence[Download]) -> _Told:
     return told
 
 
-def _provenances(root: Root, upstream: Upstream, told: _Told) -> dict[Pin, bytes]:
+def _provenances(memory: Memory, upstream: Upstream, told: _Told) -> dict[Pin, bytes]:
     """Fetch the provenance (PEP 740) of each file that has one which no earlier run fetched."""
-    memory = Memory(root)
     located = {
         pin: (file.filename, file.provenance_url)
         for pin, (file, _) in told.items()
@@ -119,9 +120,8 @@ def _news(pin: Pin, filename: str, page: Page | None, memory: Memory) -> str | N
     return None if rule == "unknown" else fact
 
 
-def _say_news(root: Root, pages: Pages, found: Mapping[Pin, Path]) -> None:
+def _say_news(memory: Memory, pages: Pages, found: Mapping[Pin, Path]) -> None:
     """Tell of held files that are not on the pages as they were: their approval stands, so they stay."""
-    memory = Memory(root)
     for name, pin in sorted((path.name, pin) for pin, path in found.items() if pin.name in pages):
         if news := _news(pin, name, pages[pin.name], memory):
             print(f"{name}: {news}; served on from what is held", file=sys.stderr)
@@ -147,7 +147,7 @@ def _displaced(root: Root, wanted: Iterable[Pin]) -> dict[str, Path]:
     """Find, by the names that they had, files that another file of that name took the place of."""
     known, found = published(root), dict[str, Path]()
     for pin in (pin for pin in wanted if pin.sha256 in known):
-        name = known[pin.sha256].filename  # which whoever can write to the shared folder may have written
+        name = known[pin.sha256]  # which whoever can write to the shared folder may have written
         places = (path for path in pool.places_of(root, name) if is_file(path)) if is_filename(name) else ()
         if place := next((path for path in places if sha256_of(path) == pin.sha256), None):
             found[name] = place
@@ -187,25 +187,33 @@ def _digests(wanted: Wanted) -> dict[str, set[str]]:
     return digests
 
 
+class Source(NamedTuple):
+    """An index to take from, the seconds that it has, and the file that says who may have signed releases."""
+
+    upstream: str
+    timeout: float
+    allowed: Path = Path()
+
+
 def _download(
-    root: Root, wanted: Wanted, found: Mapping[Pin, Path], settings: Config, upstream_url: str, timeout: float
+    root: Root, wanted: Wanted, found: Mapping[Pin, Path], settings: Config, source: Source, projects: Collection[str]
 ) -> list[Missing]:
-    """Download what is not found, and keep what the upstream tells of it; returns what could not be had."""
-    environment = pip_environment(upstream_url)
-    upstream = Upstream(environment, time.monotonic() + timeout)
+    """Download what is not found, and keep what the upstream tells of it and of projects; returns what it has not."""
+    environment = pip_environment(source.upstream)
+    upstream, memory = Upstream(environment, time.monotonic() + source.timeout), Memory(root, allowed=source.allowed)
     missing = [pin for pin in wanted if pin not in found]
     try:
         with collector.at_work():
-            pages = upstream.pages(dict.fromkeys(pin.name for pin in missing), _digests(wanted))
+            pages = upstream.pages(dict.fromkeys((*(pin.name for pin in missing), *projects)), _digests(wanted))
     except UpstreamError as error:
         raise SystemExit(str(error)) from None
     if len(pages) > 1 and not any(pages.values()):
         fact = f"{without_password(environment['PIP_INDEX_URL'])}: knows none of {len(pages)} projects"
         raise SystemExit(f"{fact}; is UPSTREAM the address of an index, such as https://pypi.org/simple/?")
-    _say_news(root, pages, found)
+    _say_news(memory, pages, found)
     downloads, lost = locate(pages, wanted, missing, settings.allow_sdists)
     told = _told(pages, wanted, downloads)
-    provenances = _provenances(root, upstream, told)
+    provenances = _provenances(memory, upstream, told)
 
     def keep_facts(pin: Pin) -> None:
         facts.keep(root, pin.sha256, *told[pin], provenances.get(pin))
@@ -216,15 +224,16 @@ def _download(
     return lost + [Missing(pin, wanted[pin], reason) for pin, reason in failed.items()]
 
 
-def fetch(root: Root, wanted: Wanted, settings: Config, *, upstream_url: str, timeout: float) -> Places[Pin]:
-    """Return a verified file for each pin, fetching what is not held; timeout is in seconds.
+def fetch(root: Root, wanted: Wanted, settings: Config, source: Source) -> Places[Pin]:
+    """Return a verified file for each pin, fetching what is not held.
 
     Raises SystemExit with one list of all pins that end without a file, and why; what arrived is kept for the next run.
     """
-    found = _in_reach(root, wanted, settings)
-    if found.keys() == set(wanted):
+    found, half = _in_reach(root, wanted, settings), facts.partly_told(root)
+    again = {pin.name for pin in found if pin.sha256 in half} if half else set()
+    if found.keys() == set(wanted) and not again:
         return found
-    lost = _download(root, wanted, found, settings, upstream_url, timeout)
+    lost = _download(root, wanted, found, settings, source, again)
     # Downloads that ran out of time leave threads, and a fork would copy what these have locked.
     found = held(root, wanted, settings.allow_sdists, work=map)
     known = {one.pin for one in lost} | set(found)
@@ -232,3 +241,16 @@ def fetch(root: Root, wanted: Wanted, settings: Config, *, upstream_url: str, ti
     if lost:
         raise SystemExit(_list_of(lost, wanted))
     return found
+
+
+def ask_again(
+    root: Root, wanted: Wanted, found: Mapping[Pin, Path], settings: Config, source: Source, projects: Collection[str]
+) -> None:
+    """Ask the upstream anew about projects; says so, also where it cannot be asked: to mend pages none is needed."""
+    which = few(sorted(projects), _MOST_NAMES)
+    fact = "what the upstream says of it is not told here, or by a page that was changed; it is asked again"
+    print(f"{which}: {fact}", file=sys.stderr)
+    try:
+        _download(root, wanted, found, settings, source, projects)
+    except SystemExit as error:
+        print(f"{which}: published without what the upstream says: {error}", file=sys.stderr)

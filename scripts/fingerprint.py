@@ -37,10 +37,10 @@ def _digest(parts: Iterable[str]) -> str:
 
 
 def _files(path: Path) -> list[Path]:
-    """List a file, or the files below a folder, without what Python, editors and version control keep there."""
+    """List a file, or what is below a folder, without what Python, editors and version control keep there."""
     if not path.is_dir():
         return [path]
-    found = ((one, one.relative_to(path).parts) for one in path.rglob("*") if not one.is_dir())
+    found = ((one, one.relative_to(path).parts) for one in path.rglob("*"))
     return sorted(one for one, parts in found if not any(part[0] == "." or part == "__pycache__" for part in parts))
 
 
@@ -105,7 +105,8 @@ def _below(folder: Path) -> Iterator[str]:
 
 def _folders(root: Root, live: Path) -> Iterator[str]:
     """Yield what shows that something came, went or was replaced, in a number that grows with the projects."""
-    names = (path.name for path in root.path.iterdir() if not path.name.startswith((OWNER, LAST_RUN)))
+    top = ((path.name, is_folder(path)) for path in root.path.iterdir())
+    names = ((name, is_one) for name, is_one in top if is_one or not name.startswith((OWNER, LAST_RUN)))
     waiting = (path.name for path in root.incoming.iterdir() if path != root.scratch)
     yield repr((sorted(names), sorted(waiting), root.web.readlink()))
     yield from (word_on(path.name, path.lstat()) for path in (root.packages, root.retired))

@@ -12,7 +12,7 @@ from scripts import config, lock_check, locks, waivers
 from scripts.config import Config
 from scripts.distribution import Distribution
 from scripts.facts import Memory, time_text
-from scripts.fetch import fetch
+from scripts.fetch import Source, ask_again, fetch
 from scripts.list_files import NOTHING, File, list_files
 from scripts.locate import Wanted
 from scripts.locks import Key, Pin
@@ -25,11 +25,12 @@ from scripts.why import chains
 
 
 class Gathered(NamedTuple):
-    """What would be published: where each file is now, by its sha256, and the time of the release."""
+    """What would be published: where each file is, by its sha256, the release's time, and what earlier ones told."""
 
     offer: Offer
     paths: Places[str]
     moment: datetime
+    memory: Memory
 
 
 @cache  # most pins are those of the same locks
@@ -61,23 +62,25 @@ def _denial(pin: Pin, settings: Config) -> str:
 
 
 def gather(
-    root: Root,
-    wanted: Wanted,
-    settings: Config,
-    *,
-    upstream: str,
-    timeout: float,
-    learned: Mapping[str, Distribution] = NOTHING,
+    root: Root, wanted: Wanted, settings: Config, source: Source, learned: Mapping[str, Distribution] = NOTHING
 ) -> Gathered:
     """Fetch what is not held yet, and read everything; learned is what the last run read, by sha256.
 
     Raises SystemExit with all that is missing or not sound.
     """
-    found = fetch(root, wanted, settings, upstream_url=upstream, timeout=timeout)
-    moment, memory, in_house = next_moment(root), Memory(root), locks.in_house(locks.existing())
-    files = list_files(root, found, wanted, time_text(moment), in_house, memory, learned)
+    found = fetch(root, wanted, settings, source)
+    moment, in_house = next_moment(root), locks.in_house(locks.existing())
+
+    def read() -> tuple[list[File], Memory]:
+        memory = Memory(root, allowed=source.allowed)
+        return list_files(root, found, wanted, time_text(moment), in_house, memory, learned), memory
+
+    files, memory = read()
+    if doubtful := memory.doubtful & {pin.name for pin in wanted if pin not in in_house}:
+        ask_again(root, wanted, found, settings, source, doubtful)
+        files, memory = read()
     by_sha256 = Places({pin.sha256: parts for pin, parts in found.parts.items()})
-    return Gathered(offer_of(files, settings, memory), by_sha256, moment)
+    return Gathered(offer_of(files, settings, memory), by_sha256, moment, memory)
 
 
 def offer_of(files: Sequence[File], settings: Config, memory: Memory) -> Offer:
@@ -85,7 +88,8 @@ def offer_of(files: Sequence[File], settings: Config, memory: Memory) -> Offer:
     by_project: dict[str, list[Distribution]] = {}
     for file in files:
         by_project.setdefault(file.distribution.name, []).append(file.distribution)
-    statuses = {name: memory.status(name, of_project) for name, of_project in by_project.items()}
+    ours = {file.distribution.name for file in files if file.facts.first_party}
+    statuses = {name: memory.status(name, of_project) for name, of_project in by_project.items() if name not in ours}
     exceptions: dict[str, list[Waiver]] = {}
     for waiver in waivers.load(Path()):
         exceptions.setdefault(waiver.project, []).append(waiver)

@@ -19,7 +19,6 @@ from scripts.offer import Offer
 from scripts.pip_environment import pip_environment
 from scripts.policy import Context
 from scripts.report import Report
-from scripts.root import Root
 from scripts.target_names import for_whom
 from scripts.why import chains
 
@@ -53,9 +52,8 @@ def refuse_private(wanted: Wanted, settings: Config) -> None:
     report.stop()
 
 
-def policy_findings(report: Report, offer: Offer, settings: Config, root: Root, upstream: str) -> Offer:
+def policy_findings(report: Report, offer: Offer, settings: Config, memory: Memory, upstream: str) -> Offer:
     """Add what the rules find; returns the offer with what they learned of its files."""
-    memory = Memory(root)
     if settings.policy.attestations.is_on:
         offer, found = attested.attested(offer, memory)
         report.add(found)

@@ -25,7 +25,7 @@ from typing import NamedTuple
 
 from scripts import fingerprint, manifest
 from scripts.digest import forget, remember, stamp_of
-from scripts.files import is_file, read_json, remove, write_synced
+from scripts.files import is_file, is_folder, read_json, remove, write_synced
 from scripts.fingerprint import PoolWords
 from scripts.root import Root
 from scripts.signature import is_signed, sign
@@ -126,6 +126,8 @@ def keep(root: Root, record: Record, beside: Mapping[str, Iterable[bytes]], key:
     beside is what else that run can use, by name, in pieces; key is what releases are signed with.
     """
     try:
+        for place in filter(is_folder, (root.path / name for name in LEFT)):
+            remove(place)  # or no record could ever be left
         digests = {name: hashlib.sha256() for name in beside}
         for name, pieces in beside.items():
             write_synced(root.path / name, _digested(pieces, digests[name]))

@@ -10,10 +10,8 @@ from __future__ import annotations
 import json
 import re
 import sys
-import time
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from datetime import UTC, datetime
 from functools import cache, lru_cache, partial
 from pathlib import Path
 from types import MappingProxyType
@@ -24,9 +22,10 @@ from dumb_pypi.main import Package
 from scripts import distribution
 from scripts.cores import in_loads, on_all_cores
 from scripts.distribution import Distribution, shared
-from scripts.facts import Facts, Memory, time_text
+from scripts.facts import Facts, Memory
 from scripts.files import is_file
 from scripts.locks import Key, Pin
+from scripts.manifest import is_as_listed
 from scripts.places import Places
 from scripts.root import Root
 
@@ -66,27 +65,22 @@ def record_of(line: bytes) -> Record:
     return record if isinstance(record, dict) else {}
 
 
-class Known(NamedTuple):
-    """What an earlier release says of a file: its name, and seconds since 1970, if it does."""
-
-    filename: str
-    upload_timestamp: object
-
-
-def published(root: Root) -> Mapping[str, Known]:
-    """Map the sha256 of every file of every release that is kept to what the newest of them says."""
+def published(root: Root) -> Mapping[str, str]:
+    """Map the sha256 of every file of every release that is kept to its name, as the newest of them has it."""
     lists = (release / FILE for release in root.all_releases)
     return _published(tuple((path, path.stat().st_ctime_ns) for path in lists if is_file(path)))
 
 
 @lru_cache(1)  # a run asks more than once
-def _published(lists: tuple[tuple[Path, int], ...]) -> Mapping[str, Known]:
-    found: dict[str, Known] = {}
-    for line in (line for path, _ in reversed(lists) for line in Lines(path.parent)):
+def _published(lists: tuple[tuple[Path, int], ...]) -> Mapping[str, str]:
+    found: dict[str, str] = {}
+    # A damaged list would give files other names, and nothing would mend it.
+    releases = (path.parent for path, _ in reversed(lists) if is_as_listed(path.parent, path.name))
+    for line in (line for release in releases for line in Lines(release)):
         # In most lists stands what stands in the newest.
         told = _SHA256.search(line)
         if told and told[1].decode() not in found and (record := record_of(line)):
-            found[sys.intern(told[1].decode())] = Known(str(record.get("filename")), record.get("upload_timestamp"))
+            found[sys.intern(told[1].decode())] = str(record.get("filename"))
     return found
 
 
@@ -124,14 +118,6 @@ def _clashes(files: Places[Pin]) -> Iterator[str]:
     names = ((name, pin.sha256) for pin, (_, name) in files.parts.items())
     for name in {name for name, sha256 in names if known.setdefault(name, sha256) != sha256}:
         yield f"{name}: locked with two hashes; run make upgrade so that the locks agree"
-
-
-def _with_upload_time(facts: Facts, known: Known | None) -> Facts:
-    """Take the upload time from an earlier list where no JSON page has it, as in releases that had none yet."""
-    moment = known and known.upload_timestamp
-    if facts.upload_time or type(moment) is not int or not 0 < moment < time.time():
-        return facts
-    return facts._replace(upload_time=time_text(datetime.fromtimestamp(moment, UTC)))
 
 
 def _read_piece(
@@ -194,8 +180,9 @@ def list_files(
         if isinstance(one, str):
             problems.append(f"{pin}: {one}; take another version")
         else:
-            facts = _with_upload_time(memory.recall(one, now), known.get(one.sha256))
-            facts = facts._replace(first_party=pin in in_house)
+            facts = memory.recall(one, now)
+            if pin in in_house:  # what an upstream told of these bytes is not of ours
+                facts = Facts(yanked=None, approved=facts.approved, first_party=True)
             found[one.filename] = File(one, facts, _sorted(tuple(wanted[pin])))
     if problems:
         raise SystemExit("\n".join(sorted(problems)))

@@ -35,7 +35,7 @@ PROGRAMS = frozenset({"caddy", "caddy-server", "Caddyfile"})
 _quoted = json.encoder.encode_basestring_ascii
 _SHA256 = re.compile("[0-9a-f]{64}")
 _MOST_BYTES = 2**30
-_IN_POOL = re.compile(r'\{"path": "packages/([^"/\\]+)", "sha256": "([0-9a-f]{64})", "size": ([0-9]{1,15})\}\n')
+_LINE = re.compile(r'\{"path": "([^"\\]+)", "sha256": "([0-9a-f]{64})", "size": ([0-9]{1,15})\}\n')
 
 
 class Fact(NamedTuple):
@@ -232,13 +232,19 @@ def read(release: Path) -> Manifest:
     return found
 
 
-def pool_of(release: Path, is_asked: Callable[[str], bool]) -> Iterator[tuple[str, Fact]]:
-    """Yield the files of the pool that a release lists, those that are asked for by name."""
+def listed(release: Path, is_asked: Callable[[str], bool]) -> Iterator[tuple[str, Fact]]:
+    """Yield path and fact of what a release lists, as far as its path is asked for; all of it would take 100 MB."""
     found = stat_of(release / FILE)
     if found and found.st_size <= _MOST_BYTES:
-        with (release / FILE).open(encoding="ascii", errors="replace") as lines:  # as one text they take 80 MB
-            listed = (match for match in map(_IN_POOL.fullmatch, lines) if match and is_asked(match[1]))
-            yield from ((match[1], Fact(match[2], int(match[3]))) for match in listed)
+        with (release / FILE).open(encoding="ascii", errors="replace") as lines:
+            asked = (match for match in map(_LINE.fullmatch, lines) if match and is_asked(match[1]))
+            yield from ((match[1], Fact(match[2], int(match[3]))) for match in asked)
+
+
+def is_as_listed(release: Path, path: str) -> bool:
+    """Whether a file of a release is what its manifest says."""
+    fact = next((fact for _, fact in listed(release, path.__eq__)), None)
+    return fact is not None and is_right(release / path, fact)
 
 
 def generation_of(release: Path) -> int:

@@ -17,7 +17,7 @@ from pathlib import Path
 from scripts.durable import sync_all
 from scripts.files import is_file, is_silly, write_whole
 from scripts.fingerprint import PoolWords
-from scripts.manifest import PACKAGES, Fact, Manifest, is_right, pool_of, stat_if_right
+from scripts.manifest import PACKAGES, Fact, Manifest, is_right, listed, stat_if_right
 from scripts.root import Root
 
 _MOST_BYTES = 200
@@ -154,7 +154,11 @@ def _names(path: Path) -> set[str]:
 def _listed(release: Path, paths: Iterable[Path]) -> Iterator[tuple[str, Fact]]:
     """Yield what a release has in the pool under the names of some paths."""
     asked = {name for path in paths for name in _names(path)}
-    return pool_of(release, lambda name: _cut(name) in asked)
+
+    def is_asked(path: str) -> bool:
+        return path.startswith(PACKAGES) and _cut(path.removeprefix(PACKAGES)) in asked
+
+    return ((path.removeprefix(PACKAGES), fact) for path, fact in listed(release, is_asked))
 
 
 def needed(root: Root, paths: Iterable[Path]) -> tuple[set[Path], set[str]]:

@@ -92,8 +92,8 @@ def make_live(root: Root, made: Manifest, site: Path, sources: Sources, keep: in
             _write(root, made, site)
         pool.check(root, made, added, words)
         as_read = words.digest(release)
-        if root.live != release:
-            _raise_generation(root, made.generation)
+        _raise_generation(root, made.generation)
+        if not root.web.is_symlink() or root.web.readlink() != _goal(release):
             _switch(root, release)
     except BaseException:
         pool.put_back(root, gave_way)
@@ -147,6 +147,11 @@ def _is_shared(page: str, old: str, fact: Fact, known: Fact | None) -> bool:
     return True
 
 
+def _goal(release: Path) -> Path:
+    """Return what `web` says: a path that holds wherever the shared folder is mounted."""
+    return Path("releases") / release.name
+
+
 def _switch(root: Root, release: Path) -> None:
     """Point `web` at the release: a link under another name, renamed over the old one (works on NFS)."""
     sync(root.releases)
@@ -154,7 +159,7 @@ def _switch(root: Root, release: Path) -> None:
         os.utime(root.live)  # from now on nobody comes to it any more: see _prune
     link = root.path / ".web.new"
     remove(link)
-    link.symlink_to(Path("releases") / release.name)
+    link.symlink_to(_goal(release))
     root.refuse_if_taken()
     if is_folder(root.web):  # somebody's; no rename replaces a folder by a link
         pool.make_way(root, root.web)
@@ -233,6 +238,8 @@ def newest_generation(root: Root) -> int:
 
 def _raise_generation(root: Root, generation: int) -> None:
     if generation > newest_generation(root) or not is_file(root.path / GENERATION):
+        if is_folder(root.path / GENERATION):  # somebody's
+            pool.make_way(root, root.path / GENERATION)
         write_synced(root.path / GENERATION, f"{max(generation, newest_generation(root))}\n".encode())
 
 

@@ -80,7 +80,8 @@ def _note(root: Root, live: Path, target: Manifest) -> Note:
     """Return what is to be remembered: of several steps back, all that was taken back, but for what is wanted now."""
     told, before = _told(live), rolled_back.read(root) or Note("", (), ())
     ours = told.locks if told else ANY_LOCKS
-    locks = {ours, *before.locks} - ({target.locks} - {ours})
+    is_back = content_of(target.release) in before.contents  # it was taken back, and is wanted again
+    locks = {ours, *before.locks} - ({target.locks} - (set() if is_back else {ours}))
     contents = {content_of(live.name), *before.contents} - {content_of(target.release)}
     return Note(live.name, sorted(locks), sorted(contents))
 

@@ -12,7 +12,6 @@ from pypi_simple import DistributionPackage
 
 from scripts.distribution import Distribution, parse_filename
 from scripts.facts import Facts, Memory
-from scripts.list_files import Known
 from scripts.page import Page
 from scripts.terminal import Progress, side_by_side
 from scripts.upstream import Upstream, UpstreamError
@@ -100,21 +99,21 @@ def _on_page(page: Page | None, sha256: str) -> DistributionPackage | None:
     return next((file for file in files if file.digests.get("sha256", "").lower() == sha256), None)
 
 
-def _one(project: str, sha256: str, page: Page | None, record: Known | None, memory: Memory, own: str) -> Told:
+def _one(project: str, sha256: str, page: Page | None, known: str | None, memory: Memory, own: str) -> Told:
     on_page = _on_page(page, sha256)
-    filename = str(record.filename) if record else on_page.filename if on_page else own
+    filename = known or (on_page.filename if on_page else own)
     try:
         name, version = parse_filename(filename)
     except ValueError:
         return Told(project, sha256)
     facts = memory.recall(Distribution(filename, name, version, sha256, 0, None), "")
-    return Told(project, sha256, filename, on_page, facts, record is not None)
+    return Told(project, sha256, filename, on_page, facts, known is not None)
 
 
-def told(memory: Memory, records: Mapping[str, Known], asked: Asked, found: Pages) -> Iterator[Told]:
-    """Yield what is told of each file; records are those of the kept releases, by sha256."""
+def told(memory: Memory, names: Mapping[str, str], asked: Asked, found: Pages) -> Iterator[Told]:
+    """Yield what is told of each file; names are those of the files of the kept releases, by sha256."""
     for project, hashes in sorted(asked.files.items()):
         page = found.found.get(project)
         for sha256 in sorted(hashes):
             own = asked.wheels[sha256].name if sha256 in asked.wheels else ""
-            yield _one(project, sha256, page, records.get(sha256), memory, own)
+            yield _one(project, sha256, page, names.get(sha256), memory, own)

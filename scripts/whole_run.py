@@ -18,6 +18,7 @@ from scripts import collector, judge, last_run, manifest, rolled_back
 from scripts.before import Before, before_of, read_digests
 from scripts.build import build_and_ask
 from scripts.config import Config
+from scripts.fetch import Source
 from scripts.fingerprint import inputs_digest
 from scripts.gather import gather, read_approved
 from scripts.last_run import FILES, PAGES, Record
@@ -82,8 +83,9 @@ def _publish(
     """Do the work; returns with what was published what the next run can use."""
     settings, wanted, args, _ = checkout
     learned = read(beside.pop(FILES, b""))  # as text it takes as much again
-    gathered = gather(root, wanted, settings, upstream=args.upstream, timeout=args.fetch_timeout, learned=learned)
-    offer = judge.policy_findings(report, gathered.offer, settings, root, args.upstream)
+    source = Source(args.upstream, args.fetch_timeout, args.allowed_signers)
+    gathered = gather(root, wanted, settings, source, learned)
+    offer = judge.policy_findings(report, gathered.offer, settings, gathered.memory, args.upstream)
     with tempfile.TemporaryDirectory(dir=root.scratch) as folder:
         site = Path(folder) / "site"
         closure = partial(judge.closure_findings, offer, settings)

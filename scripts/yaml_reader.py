@@ -31,6 +31,8 @@ def _load(path: Path, name: str) -> tuple[object, list[str]]:
     except yaml.MarkedYAMLError as error:
         line = f":{error.problem_mark.line + 1}" if error.problem_mark else ""
         raise SystemExit(f"{name}{line}: not readable as YAML ({error.problem}); correct it") from None
+    except RecursionError:
+        raise SystemExit(f"{name}: not readable as YAML (it is nested too deep); correct it") from None
     except (yaml.YAMLError, ValueError, OSError) as error:
         raise SystemExit(f"{name}: not readable as YAML ({' '.join(str(error).split())}); correct it") from None
     counts = Counter(_keys(node))

@@ -13,6 +13,7 @@ from attestations_test import BY, GOOD, NAME, SHA256
 from conftest import Checkout
 from distributions import Distribution, wheel
 from index_test import refusal
+from manifests import remake
 from policy_test import errors, says, waive
 
 from scripts.pip_environment import pip_environment
@@ -52,6 +53,7 @@ def verified_before(checkout: Checkout, publishers: dict[str, str]) -> None:
         if file["filename"] in publishers:
             file["_publisher"] = publishers[file["filename"]]
     path.write_text(json.dumps(page))
+    remake((checkout.root / "web").resolve())
 
 
 def test_provenance_that_does_not_verify_is_an_error(checkout: Checkout) -> None:
@@ -99,6 +101,7 @@ def test_what_was_verified_holds_for_the_same_provenance_alone(checkout: Checkou
     verified_before(checkout, {OLD.filename: OURS})
     path = checkout.root / "web" / "simple" / "alpha" / "index.json"
     path.write_text(path.read_text().replace('"_provenance-sha256": "', '"_provenance-sha256": "0'))
+    remake((checkout.root / "web").resolve())
     rules(checkout, "error")
     assert checkout.index() == 0
     assert "_publisher" not in live_file(checkout, OLD.filename)

@@ -211,6 +211,10 @@ def test_who_misspells_resolve_deps_is_not_told_to_pin(tmp_path: Path) -> None:
             "'tag:yaml.org,2002:python/object/apply:os.system'); correct it",
         ),
         (
+            "[" * 5000,
+            "packages.yaml: not readable as YAML (it is nested too deep); correct it",
+        ),
+        (
             "a: 2026-13-45\n",
             "packages.yaml: not readable as YAML (month must be in 1..12); correct it",
         ),

@@ -22,7 +22,7 @@ from upstream import Upstream
 from scripts import verify
 from scripts.build import build, seal, validator
 from scripts.facts import time_text
-from scripts.fetch import fetch
+from scripts.fetch import Source, fetch
 from scripts.gather import read_approved
 from scripts.list_files import list_files
 from scripts.offer import Offer
@@ -666,7 +666,7 @@ def publish_broken(checkout: Checkout, upstream: Upstream, folder: Path, change:
     """Do what `make index` does, with a site that was changed once it was built; return how that ends."""
     settings, wanted = read_approved()
     with opened(checkout.root) as root:
-        found = fetch(root, wanted, settings, upstream_url=upstream.url, timeout=60)
+        found = fetch(root, wanted, settings, Source(upstream.url, 60))
         moment = next_moment(root)
         offer = Offer(list_files(root, found, wanted, time_text(moment)))
         built = build(offer, folder)

@@ -134,6 +134,8 @@ def test_a_change_among_the_in_house_wheels_has_all_work_done(checkout: Checkout
     assert not works(checkout)
     BETA.save(checkout.path / "wheels")
     assert works(checkout)
+    (checkout.path / "wheels" / "old").mkdir()
+    assert refusal(checkout) == "wheels/old: is no wheel; move it out of the folder that first_party names"
 
 
 def test_other_options_have_all_work_done(checkout: Checkout, tmp_path: Path) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import json
 import tarfile
 import time
 from pathlib import Path
@@ -132,20 +131,6 @@ def test_a_damaged_list_of_an_earlier_release_is_no_obstacle(
     (checkout.root / "web" / "files.jsonl").write_bytes(damage)
     checkout.index()
     assert listing(checkout) == good
-
-
-def test_the_upload_time_comes_from_a_list_whose_release_has_no_json_page(
-    checkout: Checkout, upstream: Upstream
-) -> None:
-    upstream.add(BETA)
-    approve(BETA)
-    checkout.index()
-    good = listing(checkout)
-    (checkout.root / "web" / "simple" / "beta" / "index.json").unlink()
-    checkout.index()
-    assert listing(checkout) == good
-    page = json.loads((checkout.root / "web" / "simple" / "beta" / "index.json").read_text())
-    assert page["files"][0]["upload-time"] == "2024-01-02T03:04:05Z"  # seconds are all that the list holds
 
 
 def refused(checkout: Checkout, upstream: Upstream, *files: Distribution) -> str:

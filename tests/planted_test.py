@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,9 +13,10 @@ from approved import approve
 from conftest import Checkout
 from distributions import wheel
 from index_test import refusal
+from manifests import remake
 from publish_test import expected_pool, live, pool, publish
 
-from scripts import files
+from scripts import files, verify
 from scripts.files import read_json
 from scripts.history import read
 
@@ -64,11 +66,13 @@ def test_a_note_of_a_rollback_that_is_none_is_one_sentence(checkout: Checkout, p
 
 @pytest.mark.parametrize("name", ["link/beta-1.0-py3-none-any.whl", "/etc/hosts", "a\0b", "a" * 300, "../x.whl", "*"])
 def test_a_name_that_a_release_tells_leads_nowhere_else(checkout: Checkout, tmp_path: Path, name: str) -> None:
-    publish(checkout, ALPHA)
+    release = publish(checkout, ALPHA)
     planted = checkout.root / "releases" / "20261101T000000Z-000000000000"
     planted.mkdir()
     (planted / "release.txt").write_text(f"{planted.name}\n")
     (planted / "files.jsonl").write_text(f"{json.dumps({'filename': name, 'hash': f'sha256={BETA.sha256}'})}\n")
+    shutil.copy(release / "manifest.jsonl", planted)
+    remake(planted)
     (checkout.root / "incoming" / "link").symlink_to(tmp_path)
     (checkout.root / "packages" / "link").mkdir()
     BETA.save(checkout.root / "packages" / "link")
@@ -77,6 +81,31 @@ def test_a_name_that_a_release_tells_leads_nowhere_else(checkout: Checkout, tmp_
     before = sorted(tmp_path.iterdir())
     refusal(checkout)
     assert sorted(tmp_path.iterdir()) == before
+
+
+def link(place: Path) -> None:
+    goal = place.resolve()
+    place.unlink()
+    place.symlink_to(goal)
+
+
+def folder(place: Path) -> None:
+    place.unlink()
+    place.mkdir()
+
+
+@pytest.mark.parametrize(
+    ("name", "plant"), [("web", link), (".generation", folder), (".last-run", folder), (".last-run.files", folder)]
+)
+def test_what_stands_in_the_place_of_something_of_ours_gives_way(
+    checkout: Checkout, name: str, plant: Callable[[Path], None]
+) -> None:
+    publish(checkout, ALPHA)
+    plant(checkout.root / name)
+    assert verify.main([f"--root={checkout.root}"]) == 1
+    checkout.index()
+    assert verify.main([f"--root={checkout.root}"]) == 0
+    assert (checkout.root / ".last-run").is_file()
 
 
 def test_json_of_any_size_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -424,6 +424,18 @@ def test_what_was_rolled_back_does_not_come_back_where_the_locks_were_the_same_b
     assert live(checkout) == first
 
 
+def test_what_is_gone_back_to_after_it_was_taken_back_is_wanted_again(checkout: Checkout) -> None:
+    publish(checkout, ALPHA)
+    settings = Path("packages.yaml")
+    settings.write_text(settings.read_text() + "request_url: https://ask.example/\n")
+    checkout.index()
+    second = live(checkout)
+    roll_back(checkout)
+    roll_back(checkout, f"--to={second.name}")
+    checkout.index()
+    assert live(checkout) == second
+
+
 def test_a_rollback_that_fails_leaves_what_is_live_with_its_files(
     checkout: Checkout, monkeypatch: pytest.MonkeyPatch
 ) -> None:

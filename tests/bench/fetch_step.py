@@ -6,7 +6,7 @@ import gc
 import sys
 from pathlib import Path
 
-from scripts.fetch import fetch
+from scripts.fetch import Source, fetch
 from scripts.gather import read_approved
 from scripts.root import opened
 
@@ -14,4 +14,4 @@ if __name__ == "__main__":
     gc.disable()  # as a whole run does
     settings, wanted = read_approved()
     with opened(Path(sys.argv[1])) as root:
-        fetch(root, wanted, settings, upstream_url="", timeout=3600)
+        fetch(root, wanted, settings, Source("", 3600))
