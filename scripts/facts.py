@@ -177,8 +177,8 @@ def _is_page(path: str) -> bool:
 class Memory:
     """Finds what was told of files: first what this run or one that failed was told, then what the releases say.
 
-    doubtful are the projects of which the upstream has to be asked again: with a page that does not count, or with a
-    file that was built in-house when a page told of it.
+    doubtful are the projects of which the upstream has to be asked again: with a page that does not count, with
+    provenance that is gone, or with a file that was built in-house when a page told of it.
     """
 
     def __init__(self, root: Root, only: Sequence[Path] = (), allowed: Path = Path()) -> None:
@@ -252,26 +252,25 @@ class Memory:
         return Facts(
             _past_time(told.get("upload-time")) or _past_time(old.get("upload-time")),
             _checked_yank(told.get("yanked", old.get("yanked"))),
-            self._provenance(one.filename, told, old, release),
+            self._new_provenance(one.filename, told) or self._old_provenance(one.name, release, old),
             sys.intern(str(old["_approved"])) if is_time(old.get("_approved")) else now,
         )
 
-    def _provenance(self, filename: str, told: Json, old: Json, release: Path | None) -> bytes | None:
-        if "provenance" in told:
-            new = _read_provenance(self._root.incoming / f"{filename}.provenance", told["provenance"])
-            if new is not None:
-                return new
+    def _new_provenance(self, filename: str, told: Json) -> bytes | None:
+        sha256 = told.get("provenance")
+        return _read_provenance(self._root.incoming / f"{filename}.provenance", sha256) if sha256 else None
+
+    def _old_provenance(self, project: str, release: Path | None, old: Json) -> bytes | None:
         if release is None or "_provenance-sha256" not in old:
             return None
-        path = release / "provenance" / f"{filename}.json"
-        known = _read_provenance(path, old["_provenance-sha256"])
+        known = _read_provenance(release / "provenance" / f"{old.get('filename')}.json", old["_provenance-sha256"])
         if known is None:
-            print(f"{path}: was changed or is gone; {filename} is published without it", file=sys.stderr)
+            self.doubtful.add(project)
         return known
 
     def knows_provenance(self, project: str, sha256: str) -> bool:
         """Whether a release has a file's provenance."""
-        return "_provenance-sha256" in self._released(project, sha256)[1]
+        return self._old_provenance(project, *self._released(project, sha256)) is not None
 
     def was_yanked(self, filename: str, project: str, sha256: str) -> bool:
         """Whether a file was known to be yanked before its page is read again."""

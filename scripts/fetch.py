@@ -231,7 +231,9 @@ def fetch(root: Root, wanted: Wanted, settings: Config, source: Source) -> Place
     """
     found, half = _in_reach(root, wanted, settings), facts.partly_told(root)
     again = {pin.name for pin in found if pin.sha256 in half} if half else set()
-    if found.keys() == set(wanted) and not again:
+    if found.keys() == set(wanted):
+        if again:
+            ask_again(root, wanted, found, settings, source, again)
         return found
     lost = _download(root, wanted, found, settings, source, again)
     # Downloads that ran out of time leave threads, and a fork would copy what these have locked.

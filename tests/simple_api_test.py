@@ -469,7 +469,11 @@ def test_a_provenance_that_was_changed_in_the_shared_folder_is_not_published_aga
     checkout.index()
     path = (checkout.root / "web" / "provenance" / f"{ALPHA.filename}.json").resolve()
     path.write_bytes(b"{}")
+    checkout.index()
+    assert (checkout.root / "web" / "provenance" / path.name).read_bytes() == PROVENANCE  # it is asked for again
+    (checkout.root / "web" / "provenance" / path.name).unlink()
+    upstream.stop()
     capsys.readouterr()
     checkout.index()
-    assert f"{path}: was changed or is gone; {ALPHA.filename} is published without it\n" in capsys.readouterr().err
+    assert "alpha: published without what the upstream says: http" in capsys.readouterr().err
     assert "provenance" not in facts_of(checkout)
