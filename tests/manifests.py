@@ -5,8 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 from scripts import manifest
-from scripts.manifest import OWN, PACKAGES, fact_of
+from scripts.manifest import OWN, PACKAGES, Manifest, fact_of
 from scripts.release import paths
+
+
+def make(release: Path) -> None:
+    """Write the manifest of a release that has pages and nothing else."""
+    pages = {path: fact_of(release / path) for path in paths(release) - OWN}
+    (release / manifest.FILE).write_text("".join(Manifest(release.name, 1, "", "0" * 64, {}, 0, {}, pages).lines()))
 
 
 def remake(release: Path, generation: int | None = None) -> None:

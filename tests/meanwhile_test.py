@@ -56,7 +56,7 @@ def test_a_later_change_is_for_the_next_run(checkout: Checkout, monkeypatch: pyt
     assert ALPHA.filename not in pool(checkout)
 
 
-@pytest.mark.parametrize("name", [".fetch.py.swp", "__pycache__/x.pyc", ".git/lock", "more/.x"])
+@pytest.mark.parametrize("name", [".fetch.py.swp", "__pycache__/x.pyc", ".git/lock", ".more/x"])
 def test_what_editors_and_version_control_keep_is_no_change(tmp_path: Path, name: str) -> None:
     (tmp_path / "fetch.py").touch()
     (tmp_path / name).parent.mkdir(exist_ok=True)

@@ -13,6 +13,7 @@ from approved import approve, approve_only
 from conftest import Checkout
 from distributions import Distribution, sdist, wheel
 from index_test import refusal, tree
+from manifests import remake
 
 from scripts import locks
 
@@ -89,6 +90,7 @@ def test_a_yank_that_nobody_was_asked_about_is_not_checked(
     told = json.loads(page.read_text())
     del told["files"][0]["yanked"]
     page.write_text(json.dumps(told))
+    remake(page.resolve().parents[2])
     assert says(checkout, capsys) == ["not checked: " + about("yanked", "no upstream was asked about it")]
 
 

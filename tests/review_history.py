@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import manifests
 import pytest
 from conftest import Checkout
 from distributions import Distribution, wheel
@@ -126,3 +127,4 @@ class History:
             (release / "simple" / name / "index.json").write_text(json.dumps({"files": files}))
         lines = (json.dumps({"filename": one.filename, "hash": f"sha256={one.sha256}"}) for one in told)
         (release / "files.jsonl").write_text("".join(f"{line}\n" for line in lines))
+        manifests.make(release)
