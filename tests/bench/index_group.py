@@ -188,21 +188,28 @@ def _brought(pair: Pair) -> Iterator[Row]:
 
 def _growth(own: Curves, sizes: Sequence[int]) -> Iterator[Row]:
     """Compare our own times with each other."""
-    smallest, largest = sizes[0], sizes[-1]
-    first, same = own.get("first ours", {}), own.get("same ours", {})
+    first = own.get("first ours", {})
     for small, large in pairwise(sizes):
         if {small, large} <= first.keys():
             medians = Medians(first[large], first[small], 1)
             work, beside = f"first build, {large:,} files", f"our own time at {small:,}"
             yield Row(work, beside, f"≤ {large / small:g} ×", medians)
-    if smallest != largest and {smallest, largest} <= same.keys():
-        medians = Medians(same[largest], same[smallest], 1)
-        yield Row(f"nothing changed, {largest:,} files", f"our own time at {smallest:,}", "≤ 1.5 ×", medians)
+
+
+def _same(small: Pair, large: Pair) -> Iterator[Row]:
+    """Compare a run that has nothing to do with one of fewer files, in turn: a machine is not as fast all the time."""
+    for pair in (small, large):
+        pair.again()  # what was measured last may have left something to do
+    measure = partial(side_by_side, large.again, small.again, runs=7)
+    yield row(f"nothing changed, {large.files:,} files", f"our own time at {small.files:,}", "≤ 1.5 ×", measure)
 
 
 def rows(place: Place) -> Iterator[Row]:
     """Measure every size."""
+    pairs = []
     for size in place.sizes:
-        pair = Pair(place, size)
-        yield from _rows_of(pair, place, is_largest=size == place.sizes[-1])
+        pairs.append(Pair(place, size))
+        yield from _rows_of(pairs[-1], place, is_largest=size == place.sizes[-1])
     yield from _growth(place.curves, place.sizes)
+    if pairs[1:]:
+        yield from _same(pairs[0], pairs[-1])
