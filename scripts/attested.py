@@ -9,9 +9,9 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator, Sequence
 
-from scripts.facts import Memory
 from scripts.finding import Finding, about
 from scripts.list_files import File
+from scripts.memory import Memory
 from scripts.offer import Offer
 from scripts.rules import Rule
 

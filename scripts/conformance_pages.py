@@ -12,13 +12,13 @@ from pathlib import Path
 from scripts import attested, history, locks
 from scripts.build import build
 from scripts.config import Config
-from scripts.facts import Memory
 from scripts.fetch import held
 from scripts.files import is_file
 from scripts.gather import offer_of
 from scripts.list_files import list_files
 from scripts.locate import Wanted
 from scripts.manifest import OWN
+from scripts.memory import Memory
 from scripts.problem import Problem, Rule
 from scripts.publish import tell
 from scripts.release import paths

@@ -17,9 +17,10 @@ from packaging.version import Version
 from scripts import told
 from scripts.distribution import Distribution
 from scripts.examined import Examined, examine
-from scripts.facts import Memory, Status
+from scripts.facts import Status
 from scripts.list_files import published
 from scripts.locate import version_of
+from scripts.memory import Memory
 from scripts.people import count
 from scripts.publishers import Published, Publishers
 from scripts.root import Root

@@ -23,12 +23,13 @@ from scripts.digest import Stamp, remember, remembered, sha256_of, stamp_of
 from scripts.distribution import SUFFIXES, is_filename
 from scripts.download import Download, download_all
 from scripts.durable import sync
-from scripts.facts import Memory, Status
+from scripts.facts import Status
 from scripts.fate import fate
 from scripts.files import is_file, stat_of
 from scripts.list_files import published
 from scripts.locate import Missing, Pages, Wanted, candidates, is_release, locate, misfit, version_of
 from scripts.locks import Pin
+from scripts.memory import Memory
 from scripts.page import Page
 from scripts.pip_environment import pip_environment
 from scripts.places import Places

@@ -11,11 +11,12 @@ from typing import NamedTuple
 from scripts import config, lock_check, locks, waivers
 from scripts.config import Config
 from scripts.distribution import Distribution
-from scripts.facts import Memory, time_text
+from scripts.facts import time_text
 from scripts.fetch import Source, ask_again, fetch
 from scripts.list_files import NOTHING, File, list_files
 from scripts.locate import Wanted
 from scripts.locks import Key, Pin
+from scripts.memory import Memory
 from scripts.offer import Offer
 from scripts.places import Places
 from scripts.release import next_moment

@@ -12,9 +12,9 @@ from scripts.closure_check import Check
 from scripts.config import Config
 from scripts.conflicts import Question
 from scripts.distribution import read_metadata
-from scripts.facts import Memory
 from scripts.finding import Finding, via
 from scripts.locate import Wanted
+from scripts.memory import Memory
 from scripts.offer import Offer
 from scripts.pip_environment import pip_environment
 from scripts.policy import Context

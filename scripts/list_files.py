@@ -22,10 +22,11 @@ from dumb_pypi.main import Package
 from scripts import distribution
 from scripts.cores import in_loads, on_all_cores
 from scripts.distribution import Distribution, shared
-from scripts.facts import Facts, Memory
+from scripts.facts import Facts
 from scripts.files import is_file
 from scripts.locks import Key, Pin
 from scripts.manifest import is_as_listed
+from scripts.memory import Memory
 from scripts.places import Places
 from scripts.root import Root
 

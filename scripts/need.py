@@ -43,7 +43,7 @@ def need_of(text: str) -> Need:
     """Read a requirement; raises InvalidRequirement where it is none."""
     if plain := plain_pin(text):
         name, version = plain
-        return Need(Asked(sys.intern(canonicalize_name(name)), sys.intern(f"=={version}"), _ALONE), None, "")
+        return Need(Asked(name, sys.intern(f"=={version}"), _ALONE), None, "")
     one = Requirement(text)
     # Many are of the same project, or of the same version of others.
     project = sys.intern(canonicalize_name(one.name))

@@ -11,11 +11,11 @@ from typing import NamedTuple
 
 from scripts import advisories, attested, licenses
 from scripts.advisories import Advisory, Pin
-from scripts.facts import Memory
 from scripts.finding import Finding, about
 from scripts.licenses import License
 from scripts.list_files import File
 from scripts.locks import Key
+from scripts.memory import Memory
 from scripts.offer import Offer
 from scripts.people import count
 from scripts.rules import Policy, Rule

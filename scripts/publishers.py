@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from scripts import attestations
-from scripts.facts import Memory
+from scripts.memory import Memory
 from scripts.told import Told
 from scripts.upstream import Upstream
 

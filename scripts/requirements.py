@@ -66,9 +66,9 @@ def _pin(requirement: Requirement) -> str | None:
 
 
 def plain_pin(text: str) -> tuple[str, str] | None:
-    """Return name and version, as they are written, of a requirement that is nothing else; None for any other."""
+    """Return the normalised name, and the version as it is written, of what is nothing else; None for all others."""
     found = _PLAIN_PIN.fullmatch(text)
-    return (found[1], found[2]) if found else None
+    return (sys.intern(canonicalize_name(found[1])), sys.intern(found[2])) if found else None
 
 
 def line_of(path: str, number: int, requirement: Requirement, comment: str = "") -> Line:
@@ -203,8 +203,7 @@ def _read_file(root: Path, path: str, problems: list[str]) -> RequirementFile:
         return RequirementFile(path, ())
     for number, line, comment in filter(operator.itemgetter(1), _logical_lines(text)):
         if plain := plain_pin(line):
-            name, version = plain
-            lines.append(Line(path, number, line, sys.intern(canonicalize_name(name)), sys.intern(version), comment))
+            lines.append(Line(path, number, line, *plain, comment))
             continue
         try:
             found = _read_line(root, path, line)

@@ -11,7 +11,8 @@ from typing import NamedTuple
 from pypi_simple import DistributionPackage
 
 from scripts.distribution import Distribution, parse_filename
-from scripts.facts import Facts, Memory
+from scripts.facts import Facts
+from scripts.memory import Memory
 from scripts.page import Page
 from scripts.terminal import Progress, side_by_side
 from scripts.upstream import Upstream, UpstreamError

@@ -22,7 +22,7 @@ from pypi_simple import IndexPage, ProjectPage
 from upstream import Kind, Upstream
 
 from scripts.distribution import read
-from scripts.facts import Memory
+from scripts.memory import Memory
 from scripts.root import opened
 
 PROVENANCE = b'{"version": 1, "attestation_bundles": [{"publisher": {"kind": "GitHub"}, "attestations": [{}]}]}'

@@ -1,4 +1,4 @@
-"""scripts/facts.py: what a release tells counts as its manifest lists it, and those who sign vouch for that."""
+"""scripts/memory.py: what a release tells counts as its manifest lists it, and those who sign vouch for that."""
 
 from __future__ import annotations
 
